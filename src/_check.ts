@@ -1,0 +1,97 @@
+/**
+ * Checks of options: what is wrong with one is said when it is given.
+ *
+ * @module
+ */
+
+/** A token of RFC 9110 §5.6.2, as names of headers and cookies are. */
+const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+
+/**
+ * Checks that options are an object of known keys, and leaves out what is undefined.
+ *
+ * @param action What is being done: `create SessionManager`.
+ * @param options What was given.
+ * @param known The keys that mean something.
+ * @returns The options that are set.
+ * @throws {TypeError} If it is no plain object, or a key is unknown.
+ */
+export function checkOptions<T extends object>(
+  action: string,
+  options: T,
+  known: readonly (keyof T & string)[],
+): Partial<T> {
+  if (
+    typeof options !== "object" || options === null || Array.isArray(options)
+  ) {
+    throw new TypeError(
+      `Cannot ${action}: want an object of options: received ${
+        describeType(options)
+      }`,
+    );
+  }
+  const set: Partial<T> = {};
+  for (const key of Object.keys(options)) {
+    if (!(known as readonly string[]).includes(key)) {
+      throw new TypeError(
+        `Cannot ${action}: want an option of ${
+          known.join(", ")
+        }: received "${key}"`,
+      );
+    }
+    const value = options[key as keyof T];
+    if (value !== undefined) set[key as keyof T] = value;
+  }
+  return set;
+}
+
+/**
+ * Checks the type of an option's value.
+ *
+ * @param action What is being done.
+ * @param name The name of the option.
+ * @param value Its value.
+ * @param type What `typeof` should say.
+ * @throws {TypeError} If it says something else.
+ */
+export function checkType(
+  action: string,
+  name: string,
+  value: unknown,
+  type: "boolean" | "function" | "string",
+): void {
+  const actual: string = typeof value;
+  if (actual !== type) {
+    throw new TypeError(
+      `Cannot ${action}: "${name}" must be a ${type}: received ${
+        describeType(value)
+      }`,
+    );
+  }
+}
+
+/**
+ * Checks that a name is one that a header or a cookie can have.
+ *
+ * @param action What is being done.
+ * @param name The name of the option.
+ * @param value Its value.
+ * @throws {TypeError} If it is no token of RFC 9110.
+ */
+export function checkName(action: string, name: string, value: unknown): void {
+  checkType(action, name, value, "string");
+  if (!NAME.test(value as string)) {
+    throw new TypeError(
+      `Cannot ${action}: "${name}" must be a token of RFC 9110 (letters, digits, !#$%&'*+-.^_\`|~): received ${
+        JSON.stringify(value)
+      }`,
+    );
+  }
+}
+
+/** Says what kind of value was received, without showing the value. */
+export function describeType(value: unknown): string {
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "an array";
+  return typeof value;
+}

@@ -1,0 +1,135 @@
+/**
+ * Commits what requests did to their sessions.
+ *
+ * Every write is one atomic commit of the store under a version check. When another
+ * writer comes first, the operations are applied to what it left, and tried again.
+ * Requests that meet at one session while it is being written are committed together.
+ *
+ * @module
+ */
+
+import { type Changes, isEmpty } from "./_changes.ts";
+import { createSession, destroy, regenerate, signIn } from "./_identity.ts";
+import { dropJobs, expiredSince, type Job, mergeJobs } from "./_merge.ts";
+import { touchDue } from "./_record.ts";
+import { commitSealed } from "./_stateless.ts";
+import type { RequestSession } from "./_request_session.ts";
+import type { StoredSession } from "./_session_reader.ts";
+import type { StoreWriter } from "./_store_writer.ts";
+import { SessionStoreError } from "./errors.ts";
+
+/** Commits sessions, those of one id one after the other. */
+export class Committer {
+  readonly #writer: StoreWriter;
+  /** The commits that wait for the one under way, by the id they were loaded under. */
+  readonly #waiting = new Map<string, Job[]>();
+
+  /** Constructs a committer. */
+  constructor(writer: StoreWriter) {
+    this.#writer = writer;
+  }
+
+  /**
+   * Commits the session of a request, and closes its handle.
+   *
+   * @param request The request.
+   * @throws What could not be done; nothing is half-written.
+   */
+  async commit(request: RequestSession): Promise<void> {
+    const changes = request.handle.seal();
+    try {
+      await this.#commit(request, changes);
+    } catch (error) {
+      // after a store's failure it is not known what became of the changes
+      if (!(error instanceof SessionStoreError)) request.handle.reopen();
+      throw error;
+    }
+  }
+
+  async #commit(request: RequestSession, changes: Changes): Promise<void> {
+    const { loaded, origin } = request;
+    const { settings } = this.#writer;
+    if (settings.cipher !== undefined) {
+      return await commitSealed(settings, settings.cipher, request, changes);
+    }
+    if (loaded === undefined) {
+      if (!isEmpty(changes)) {
+        await createSession(this.#writer, request, changes);
+      }
+      return;
+    }
+    const touches = origin.transport !== undefined &&
+      touchDue(loaded.record, settings.now(), settings);
+    if (!isEmpty(changes) || touches) {
+      return await this.#enqueue(request, loaded, changes);
+    }
+    if (loaded.hops.length > 0 || origin.stale) {
+      request.settle(loaded, loaded.secret, settings.now());
+    }
+  }
+
+  #enqueue(
+    request: RequestSession,
+    base: StoredSession,
+    changes: Changes,
+  ): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const job: Job = { request, base, changes, resolve, reject };
+      if (!this.#writer.settings.batch) return void this.#run([job], base);
+      const waiting = this.#waiting.get(base.id);
+      if (waiting !== undefined) return void waiting.push(job);
+      this.#waiting.set(base.id, []);
+      void this.#drain(job);
+    });
+  }
+
+  /** Runs a job, and then those that have come meanwhile, until there are none. */
+  async #drain(first: Job): Promise<void> {
+    const { id } = first.base;
+    await this.#run([first], first.base);
+    for (
+      let jobs = this.#takeWaiting(id);
+      jobs.length > 0;
+      jobs = this.#takeWaiting(id)
+    ) await this.#run(jobs);
+    this.#waiting.delete(id);
+  }
+
+  /** Takes the jobs that can be written together: one that changes the identity goes alone. */
+  #takeWaiting(id: string): Job[] {
+    const waiting = this.#waiting.get(id) ?? [];
+    const next = waiting.findIndex(({ changes }) =>
+      changes.identity !== undefined
+    );
+    return waiting.splice(0, next === -1 ? waiting.length : Math.max(1, next));
+  }
+
+  async #run(jobs: Job[], start?: StoredSession): Promise<void> {
+    try {
+      await this.#write(jobs, start);
+    } catch (error) {
+      for (const { reject } of jobs) reject(error);
+    }
+  }
+
+  async #write(jobs: Job[], start?: StoredSession): Promise<void> {
+    const writer = this.#writer;
+    const [job] = jobs;
+    if (job === undefined) return;
+    const { request, changes, base } = job;
+    const { identity } = changes;
+    if (identity?.type === "login") {
+      await signIn(writer, request, changes, identity, base);
+      return job.resolve();
+    }
+    const expired = start === undefined
+      ? undefined
+      : expiredSince(writer, request, start);
+    if (expired !== undefined) return dropJobs(writer, jobs, expired);
+    if (identity?.type === "destroy") return await destroy(writer, job, start);
+    if (identity?.type === "regenerate") {
+      return await regenerate(writer, job, start);
+    }
+    await mergeJobs(writer, jobs, start);
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * What a request makes of its session, before it is stored.
+ *
+ * @module
+ */
+
+import {
+  applyChanges,
+  applyOperations,
+  type Changes,
+  type IdentityChange,
+} from "./_changes.ts";
+import { blankRecord, type Lifetimes, type SessionRecord } from "./_record.ts";
+import type { RequestSession } from "./_request_session.ts";
+import type { LoadedState } from "./_session_handle.ts";
+import type { Settings } from "./_settings.ts";
+import { checkStorable } from "./_validation.ts";
+
+/** A login among the changes. */
+export type Login = Extract<IdentityChange, { type: "login" }>;
+
+/** What is about to be stored, and what the handle is to show of it. */
+export interface Draft {
+  /** The record. */
+  readonly record: SessionRecord;
+  /** Its data, as the schema sees it. */
+  readonly data: ReadonlyMap<string, unknown>;
+}
+
+const NO_DATA: ReadonlyMap<string, unknown> = new Map();
+
+/**
+ * Applies what a request did, identity apart, to a session or to a blank one.
+ *
+ * @param settings The manager's settings.
+ * @param request The request.
+ * @param changes What it did.
+ * @param base The session, if there is one.
+ * @returns The draft.
+ * @throws {SessionValidationError} If the data does not fit the schema.
+ */
+export async function draft(
+  settings: Settings,
+  request: RequestSession,
+  changes: Changes,
+  base: LoadedState | undefined,
+): Promise<Draft> {
+  const persistent = request.origin.transport?.persistent ?? true;
+  const record = base?.record ??
+    blankRecord(settings.now(), settings, persistent);
+  const before = base?.data ?? NO_DATA;
+  const next = applyOperations(before, changes.operations);
+  if (next === before) {
+    return { record: applyChanges(record, changes, record.data), data: before };
+  }
+  const data = await checkStorable(settings, next);
+  return { record: applyChanges(record, changes, data), data };
+}
+
+/** Makes a record its subject's: the absolute timeout starts anew. */
+export function signedIn(
+  record: SessionRecord,
+  { subject, label }: Login,
+  now: number,
+  lifetimes: Lifetimes,
+): SessionRecord {
+  const endsAt = now + lifetimes.absoluteTimeout;
+  const expiresAt = Math.min(now + lifetimes.idleTimeout, endsAt);
+  return {
+    ...record,
+    subject,
+    label,
+    authenticatedAt: now,
+    lastSeenAt: now,
+    expiresAt,
+    endsAt,
+  };
+}

@@ -1,0 +1,190 @@
+/**
+ * The store as the manager calls it: with a deadline, and one class of error.
+ *
+ * @module
+ */
+
+import { describeType } from "./_check.ts";
+import { SessionStoreError, SessionTooLargeError } from "./errors.ts";
+import { type KvDatabase, KvStore, openDefaultKv } from "./kv_store.ts";
+import type { StoreOption } from "./session_options.ts";
+import type {
+  ListedRecord,
+  SessionStore,
+  StoreCommit,
+  StoreCommitResult,
+  StoreListOptions,
+  VersionedRecord,
+} from "./session_store.ts";
+
+/** A store that may still be on its way, and what has to be closed in the end. */
+export interface ResolvedStore {
+  /** The store, or a promise of it. */
+  store: SessionStore | Promise<SessionStore>;
+  /** Closes what was opened here. */
+  close(): Promise<void>;
+}
+
+/**
+ * Makes a store of what the `store` option was given.
+ *
+ * @param option The option; `"none"` for a manager that has no store.
+ * @param batch Whether a `KvStore` made here is to batch.
+ * @returns The store.
+ * @throws {TypeError} If it is neither a store, nor a database, nor a promise of one.
+ */
+export function resolveStore(
+  option: StoreOption | PromiseLike<StoreOption> | "none" | undefined,
+  batch: boolean,
+): ResolvedStore {
+  const nothing = () => Promise.resolve();
+  if (option === "none") {
+    return { store: Promise.resolve(NO_STORE), close: nothing };
+  }
+  if (option === undefined) {
+    const store = new KvStore(openDefaultKv, { batch });
+    return { store, close: () => store[Symbol.asyncDispose]() };
+  }
+  if (typeof (option as PromiseLike<StoreOption> | null)?.then === "function") {
+    const store = Promise.resolve(option).then((given) =>
+      toStore(given, batch)
+    );
+    store.catch(() => {}); // reported when it is used
+    return { store, close: nothing };
+  }
+  return { store: toStore(option as StoreOption, batch), close: nothing };
+}
+
+function toStore(option: StoreOption, batch: boolean): SessionStore {
+  const given = option as Partial<SessionStore & KvDatabase> | null;
+  if (
+    typeof given === "object" && given !== null &&
+    typeof given.get === "function"
+  ) {
+    if (typeof given.atomic === "function") {
+      return new KvStore(given as KvDatabase, { batch });
+    }
+    if (
+      typeof given.commit === "function" && typeof given.list === "function"
+    ) {
+      return given as SessionStore;
+    }
+  }
+  throw new TypeError(
+    `Cannot create SessionManager: "store" must be a SessionStore, a Deno.Kv, or a promise of one: received ${
+      describeType(option)
+    }`,
+  );
+}
+
+/** Stands where a stateless manager has no store; nothing calls it. */
+const NO_STORE: SessionStore = {
+  get: () => Promise.resolve(undefined),
+  commit: () => Promise.resolve({ ok: false }),
+  list: async function* () {},
+};
+
+/** Options of {@linkcode GuardedStore}. */
+export interface GuardedStoreOptions {
+  /** Milliseconds that a call may take. */
+  timeout: number;
+  /** Called with what the store threw. */
+  onError: (error: unknown) => void;
+}
+
+/** Calls a store, and turns whatever goes wrong into a `SessionStoreError`. */
+export class GuardedStore implements SessionStore {
+  readonly #source: ResolvedStore;
+  readonly #options: GuardedStoreOptions;
+  #store: SessionStore | undefined;
+
+  /**
+   * Constructs the guard.
+   *
+   * @param source The store.
+   * @param options The deadline, and who is told of failures.
+   */
+  constructor(source: ResolvedStore, options: GuardedStoreOptions) {
+    this.#source = source;
+    this.#options = options;
+    if (!(source.store instanceof Promise)) this.#store = source.store;
+  }
+
+  get(id: string): Promise<VersionedRecord | undefined> {
+    return this.#guard("load session", (store) => store.get(id));
+  }
+
+  commit(commit: StoreCommit): Promise<StoreCommitResult> {
+    return this.#guard("commit session", (store) => store.commit(commit));
+  }
+
+  async *list(options?: StoreListOptions): AsyncGenerator<ListedRecord> {
+    const records = await this.#guard("list sessions", (store) => {
+      return Promise.resolve(store.list(options)[Symbol.asyncIterator]());
+    });
+    try {
+      while (true) {
+        const next = await this.#guard("list sessions", () => records.next());
+        if (next.done) return;
+        yield next.value;
+      }
+    } finally {
+      await records.return?.();
+    }
+  }
+
+  watch(id: string, changed: () => void, signal: AbortSignal): void {
+    this.#store?.watch?.(id, changed, signal);
+  }
+
+  /** Closes what was opened for the manager. */
+  async close(): Promise<void> {
+    await this.#source.close();
+  }
+
+  async #guard<T>(
+    action: string,
+    call: (store: SessionStore) => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await this.#inTime(action, call);
+    } catch (error) {
+      if (error instanceof SessionTooLargeError) throw error;
+      this.#options.onError(error);
+      if (error instanceof SessionStoreError) throw error;
+      throw new SessionStoreError(
+        `Cannot ${action}: the store must answer: received ${
+          describeFailure(error)
+        }`,
+        { cause: error },
+      );
+    }
+  }
+
+  #inTime<T>(
+    action: string,
+    call: (store: SessionStore) => Promise<T>,
+  ): Promise<T> {
+    const { timeout } = this.#options;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        reject(
+          new SessionStoreError(
+            `Cannot ${action}: the store must answer within ${timeout} ms: received nothing`,
+          ),
+        );
+      }, timeout);
+      this.#call(call).then(resolve, reject).finally(() => clearTimeout(timer));
+    });
+  }
+
+  async #call<T>(call: (store: SessionStore) => Promise<T>): Promise<T> {
+    return await call(this.#store ??= await this.#source.store);
+  }
+}
+
+/** The class alone, unless the message is ours: a driver's may quote what it was given. */
+function describeFailure(error: unknown): string {
+  if (!(error instanceof Error)) return describeType(error);
+  return error.message.startsWith("Cannot ") ? error.message : error.name;
+}

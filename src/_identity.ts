@@ -1,0 +1,322 @@
+/**
+ * Commits changes of a session's identity: login, a new id, the end.
+ *
+ * Each is one atomic write, so that there are never two sessions, and never none.
+ *
+ * @module
+ */
+
+import { applyOperations, type Changes } from "./_changes.ts";
+import { settleFlash } from "./_flash_claims.ts";
+import { draft, type Login, signedIn } from "./_draft.ts";
+import { dropJobs, expiredSince, type Job, mergeJobs } from "./_merge.ts";
+import { nextNonce, rememberNonce } from "./_nonce.ts";
+import type { ForwardRecord, SessionRecord } from "./_record.ts";
+import type { RequestSession } from "./_request_session.ts";
+import { livingSessions } from "./_session_list.ts";
+import type { Missing, StoredSession } from "./_session_reader.ts";
+import { deletesOf, putOf, type StoreWriter } from "./_store_writer.ts";
+import type { EndReason } from "./events.ts";
+import type { StorePut } from "./session_store.ts";
+import { generateSecret, hashSecret, sealSecret } from "./token.ts";
+
+const NO_DATA: ReadonlyMap<string, unknown> = new Map();
+
+/**
+ * Stores a session for the first time; not, if there is nothing to store.
+ *
+ * @param writer What writes.
+ * @param request The request.
+ * @param changes What the request did to its blank session.
+ */
+export async function createSession(
+  writer: StoreWriter,
+  request: RequestSession,
+  changes: Changes,
+): Promise<void> {
+  const { identity } = changes;
+  if (identity?.type === "destroy") return;
+  const empty = applyOperations(NO_DATA, changes.operations).size === 0 &&
+    changes.flashed.length === 0;
+  if (identity?.type === "login") {
+    await signIn(writer, request, changes, identity, undefined);
+  } else if (!empty) await storeNew(writer, request, changes);
+}
+
+async function storeNew(
+  writer: StoreWriter,
+  request: RequestSession,
+  changes: Changes,
+): Promise<void> {
+  const { id } = request.handle;
+  const secret = generateSecret();
+  const nonce = nextNonce();
+  const { record, data } = await draft(
+    writer.settings,
+    request,
+    changes,
+    undefined,
+  );
+  const now = writer.settings.now();
+  const stored = { ...record, secretHash: hashSecret(secret), nonce };
+  const commit = {
+    check: [{ id, version: null }],
+    put: [putOf(id, stored, now)],
+    delete: [],
+  };
+  if (!await writer.write(commit, { id, nonce })) {
+    throw new TypeError(
+      `Cannot create session: want an id that is free: received ${id}`,
+    );
+  }
+  request.settle({ id, record: stored, data }, secret, now);
+  writer.settings.emit({ type: "created", id });
+}
+
+/**
+ * Signs a subject in: the record moves to a new id, and the old id is dead.
+ *
+ * A session that has ended meanwhile is replaced by a blank one, for a login
+ * must not be reported and then not be.
+ *
+ * @param writer What writes.
+ * @param request The request.
+ * @param changes What it did.
+ * @param identity The login among it.
+ * @param start The session as it was loaded, if there was one.
+ */
+export async function signIn(
+  writer: StoreWriter,
+  request: RequestSession,
+  changes: Changes,
+  identity: Login,
+  start: StoredSession | undefined,
+): Promise<void> {
+  const { id, subject } = identity;
+  const { settings } = writer;
+  const secret = generateSecret();
+  const nonce = nextNonce();
+  let base = start === undefined || expiredSince(writer, request, start)
+    ? undefined
+    : start;
+  for (let attempt = 1;; attempt++) {
+    const { record, data } = await draft(
+      writer.settings,
+      request,
+      changes,
+      base,
+    );
+    const now = settings.now();
+    const stored = {
+      ...signedIn(record, identity, now, settings),
+      secretHash: hashSecret(secret),
+      nonce,
+    };
+    const commit = {
+      check: [
+        base === undefined
+          ? { id, version: null }
+          : { id: base.id, version: base.version },
+      ],
+      put: [putOf(id, stored, now)],
+      delete: base === undefined
+        ? []
+        : deletesOf([base.id, ...base.hops], base.record.subject),
+    };
+    if (await writer.write(commit, { id, nonce })) {
+      settleFlash(changes.taken);
+      request.settle({ id, record: stored, data }, secret, now);
+      if (base === undefined) settings.emit({ type: "created", id });
+      else writer.ended(base.id, "rotated");
+      settings.emit({ type: "login", id });
+      return await evict(writer, subject);
+    }
+    await writer.conflict(id, attempt);
+    const found = start === undefined
+      ? undefined
+      : await findAgain(writer, request, start);
+    base = found === undefined || "missing" in found ? undefined : found;
+  }
+}
+
+/**
+ * Gives a session a new id; the old one forwards for the grace.
+ *
+ * @param writer What writes.
+ * @param job The request's commit.
+ * @param start The session to begin with, unless it is to be read first.
+ */
+export async function regenerate(
+  writer: StoreWriter,
+  job: Job,
+  start?: StoredSession,
+): Promise<void> {
+  const { request, base: loaded, changes } = job;
+  const { settings } = writer;
+  const id = changes.identity?.type === "regenerate"
+    ? changes.identity.id
+    : request.nextId();
+  const secret = generateSecret();
+  const nonce = nextNonce();
+  let base: StoredSession | Missing = start ??
+    await findAgain(writer, request, loaded);
+  for (let attempt = 1;; attempt++) {
+    if ("missing" in base) return dropJobs(writer, [job], base);
+    // somebody else has rotated already: this request joins them
+    if (base.id !== loaded.id || base.hops.length > 0) {
+      return await mergeJobs(writer, [{
+        ...job,
+        changes: { ...changes, identity: undefined },
+      }]);
+    }
+    const { record, data } = await draft(
+      writer.settings,
+      request,
+      changes,
+      base,
+    );
+    const now = settings.now();
+    const stored = {
+      ...record,
+      secretHash: hashSecret(secret),
+      nonce: rememberNonce(nonce, record.nonce),
+    };
+    const forward = forwardPut(
+      settings.rotationGrace,
+      base,
+      { id, secret },
+      now,
+    );
+    const commit = {
+      check: [{ id: base.id, version: base.version }],
+      put: forward === undefined
+        ? [putOf(id, stored, now)]
+        : [putOf(id, stored, now), forward],
+      delete: forward === undefined
+        ? deletesOf([base.id], base.record.subject)
+        : [],
+    };
+    if (await writer.write(commit, { id, nonce })) {
+      settleFlash(changes.taken);
+      request.settle({ id, record: stored, data }, secret, now);
+      settings.emit({ type: "regenerated", id, previousId: base.id });
+      return job.resolve();
+    }
+    await writer.conflict(base.id, attempt);
+    base = await findAgain(writer, request, loaded);
+  }
+}
+
+/** Makes what a replaced id leaves behind; nothing, if it is to leave nothing. */
+function forwardPut(
+  grace: number,
+  base: StoredSession,
+  to: { id: string; secret: string },
+  now: number,
+): StorePut | undefined {
+  const expireIn = Math.min(grace, base.record.expiresAt - now);
+  if (expireIn < 1 || base.secret === undefined) return undefined;
+  const record: ForwardRecord = {
+    v: 1,
+    forward: to.id,
+    secretHash: base.record.secretHash,
+    sealed: sealSecret(to.secret, base.secret),
+    expiresAt: now + expireIn,
+  };
+  const { subject } = base.record;
+  const put = { id: base.id, record, expireIn };
+  return subject === undefined ? put : { ...put, subject };
+}
+
+/**
+ * Ends the session of a request.
+ *
+ * @param writer What writes.
+ * @param job The request's commit.
+ * @param start The session to begin with, unless it is to be read first.
+ */
+export async function destroy(
+  writer: StoreWriter,
+  job: Job,
+  start?: StoredSession,
+): Promise<void> {
+  const { request, base } = job;
+  const found = start ?? await findAgain(writer, request, base);
+  const gone = await remove(
+    writer,
+    found,
+    "logout",
+    () => findAgain(writer, request, base),
+  );
+  if (gone !== undefined) return dropJobs(writer, [job], gone);
+  request.clear();
+  job.resolve();
+}
+
+/**
+ * Ends a session from outside of it; a replaced id leads to it.
+ *
+ * @param writer What writes.
+ * @param id The id of the session.
+ * @param reason Why it ends.
+ * @returns Whether there was one.
+ */
+export async function endSession(
+  writer: StoreWriter,
+  id: string,
+  reason: EndReason,
+): Promise<boolean> {
+  const find = () => writer.reader.find(id);
+  return await remove(writer, await find(), reason, find) === undefined;
+}
+
+/** Removes a record; returns why there was none to remove. */
+async function remove(
+  writer: StoreWriter,
+  found: StoredSession | Missing,
+  reason: EndReason,
+  findAgain: () => Promise<StoredSession | Missing>,
+): Promise<Missing | undefined> {
+  for (let attempt = 1; !("missing" in found); attempt++) {
+    const { id, version, hops, record } = found;
+    const commit = {
+      check: [{ id, version }],
+      put: [],
+      delete: deletesOf([id, ...hops], record.subject),
+    };
+    if (await writer.write(commit, { id, nonce: undefined })) {
+      writer.ended(id, reason);
+      return undefined;
+    }
+    await writer.conflict(id, attempt);
+    found = await findAgain();
+  }
+  return found;
+}
+
+/** Ends the oldest sessions of a subject, as many as are too many. */
+async function evict(writer: StoreWriter, subject: string): Promise<void> {
+  const { settings } = writer;
+  if (settings.maxSessionsPerSubject === Infinity) return;
+  try {
+    const living: { id: string; since: number }[] = [];
+    for await (const { id, record } of livingSessions(settings, subject)) {
+      living.push({ id, since: record.authenticatedAt ?? record.createdAt });
+    }
+    living.sort((a, b) => b.since - a.since || (a.id < b.id ? 1 : -1));
+    for (const { id } of living.slice(settings.maxSessionsPerSubject)) {
+      await endSession(writer, id, "evicted");
+    }
+  } catch {
+    // reported by the store's guard; the login stands, and the next one evicts
+  }
+}
+
+async function findAgain(
+  writer: StoreWriter,
+  request: RequestSession,
+  base: StoredSession,
+): Promise<StoredSession | Missing> {
+  const { id, secret } = base;
+  return await writer.reader.find(id, { secret, usedAt: request.usedAt });
+}

@@ -1,0 +1,255 @@
+/**
+ * What a commit of the store means in entries of Deno KV.
+ *
+ * @module
+ */
+
+import { SessionTooLargeError } from "./errors.ts";
+import type { KvAtomic, KvKey } from "./_kv_database.ts";
+import type { KvKeys } from "./_kv_keys.ts";
+import {
+  cutIntoParts,
+  freezeRecord,
+  notSerializable,
+  type Parts,
+  partsHead,
+} from "./_kv_value.ts";
+import type { StoreCommit, StorePut } from "./session_store.ts";
+
+/** Most checks of one atomic operation (denokv, `MAX_CHECKS`). */
+export const ATOMIC_CHECKS = 100;
+/** Most mutations of one atomic operation (denokv, `MAX_MUTATIONS`). */
+export const ATOMIC_MUTATIONS = 1_000;
+/** Largest atomic operation, keys included, in bytes (denokv, `MAX_TOTAL_MUTATION_SIZE_BYTES`). */
+export const ATOMIC_LIMIT_BYTES = 819_200;
+/** Most that the keys of an atomic operation take together, in bytes (denokv, `MAX_TOTAL_KEY_SIZE_BYTES`). */
+export const ATOMIC_KEY_LIMIT_BYTES = 81_920;
+/** Largest record, in bytes: leaves 20 KiB of the atomic operation to the rest of the commit. */
+const RECORD_LIMIT_BYTES = 798_720;
+/** Size of a {@linkcode PartsHead}, at most, in bytes. */
+const HEAD_BYTES = 128;
+/** A versionstamp of Deno KV. */
+const VERSIONSTAMP = /^[0-9a-f]{20}$/;
+
+/** What one commit checks and writes. */
+export interface Plan {
+  /** The ids it concerns; commits of disjoint ids touch disjoint keys. */
+  readonly ids: Set<string>;
+  /** The ids it writes or deletes. */
+  readonly written: Set<string>;
+  /** The versions that must still be there. */
+  readonly checks: PlanCheck[];
+  /** The entries to write. */
+  readonly sets: { key: KvKey; value: unknown; expireIn: number }[];
+  /** The keys to delete. */
+  readonly deletes: KvKey[];
+  /** Those of `written` that no check tells the present parts of. */
+  readonly unchecked: Set<string>;
+  /** Size of keys and values together, at most, in bytes. */
+  bytes: number;
+  /** Size of the keys, at most, in bytes. */
+  keyBytes: number;
+  /** What the versions of the records it puts have after the versionstamp. */
+  suffix: string;
+}
+
+/** A check of a {@linkcode Plan}. */
+export interface PlanCheck {
+  /** The id of the record. */
+  readonly id: string;
+  /** The key of the record. */
+  readonly key: KvKey;
+  /** The versionstamp it must have. */
+  readonly versionstamp: string | null;
+}
+
+/**
+ * Plans a commit: copies its records, and finds out whether they fit.
+ *
+ * @returns The plan; `undefined` if a check cannot hold, whatever is stored.
+ * @throws {SessionTooLargeError} If the records do not fit.
+ * @throws {TypeError} If an id, a record or an `expireIn` cannot be stored.
+ */
+export function planCommit(
+  keys: KvKeys,
+  commit: StoreCommit,
+): Plan | undefined {
+  const plan: Plan = {
+    ids: new Set(),
+    written: new Set(),
+    checks: [],
+    sets: [],
+    deletes: [],
+    unchecked: new Set(),
+    bytes: 0,
+    keyBytes: 0,
+    suffix: "",
+  };
+  for (const put of commit.put) planPut(plan, keys, put);
+  for (const { id, subject } of commit.delete) {
+    // What cannot be a key is not there.
+    if (!keys.accepts(id)) continue;
+    planId(plan, id);
+    planDelete(plan, keys.record(id), keys.bound(id));
+    if (subject !== undefined) {
+      planDelete(plan, keys.entry(subject, id), keys.bound(id));
+    }
+  }
+  for (const { id, version } of commit.check) {
+    if (!keys.accepts(id)) {
+      if (version === null) continue;
+      return undefined;
+    }
+    const known = version === null ? undefined : parseVersion(version);
+    const versionstamp = known?.versionstamp ?? null;
+    if (versionstamp !== null && !VERSIONSTAMP.test(versionstamp)) {
+      return undefined;
+    }
+    planCheck(plan, keys, { id, key: keys.record(id), versionstamp });
+    if (plan.unchecked.delete(id) && known?.parts !== undefined) {
+      planPartsDelete(plan, keys, id, known.parts);
+    }
+  }
+  if (plan.bytes > ATOMIC_LIMIT_BYTES) {
+    throw tooLarge(
+      "all that one commit writes",
+      plan.bytes,
+      ATOMIC_LIMIT_BYTES,
+    );
+  }
+  return plan;
+}
+
+/** Adds a check. */
+export function planCheck(plan: Plan, keys: KvKeys, check: PlanCheck): void {
+  plan.ids.add(check.id);
+  plan.checks.push(check);
+  plan.bytes += keys.bound(check.id);
+}
+
+/** Adds the removal of the parts of a record. */
+export function planPartsDelete(
+  plan: Plan,
+  keys: KvKeys,
+  id: string,
+  { generation, count }: Parts,
+): void {
+  for (let n = 0; n < count; n++) {
+    planDelete(plan, keys.part(id, generation, n), keys.bound(id));
+  }
+}
+
+/** Adds all that a plan checks and writes to an atomic operation. */
+export function applyPlan(plan: Plan, atomic: KvAtomic): void {
+  for (const { key, versionstamp } of plan.checks) {
+    atomic.check({ key, versionstamp });
+  }
+  for (const key of plan.deletes) atomic.delete(key);
+  for (const { key, value, expireIn } of plan.sets) {
+    try {
+      atomic.set(key, value, { expireIn });
+    } catch {
+      throw notSerializable();
+    }
+  }
+}
+
+/** Joins a versionstamp and where the parts are to an opaque version. */
+export function formatVersion(versionstamp: string, parts?: Parts): string {
+  return versionstamp + formatParts(parts);
+}
+
+/**
+ * The version carries where the parts are, so that whoever overwrites or
+ * deletes the record by it can remove them without reading first.
+ */
+function formatParts(parts?: Parts): string {
+  return parts === undefined ? "" : `.${parts.generation}.${parts.count}`;
+}
+
+function parseVersion(
+  version: string,
+): { versionstamp: string; parts?: Parts } {
+  const [versionstamp = "", generation, count] = version.split(".");
+  if (generation === undefined) return { versionstamp };
+  return { versionstamp, parts: { generation, count: Number(count) } };
+}
+
+function planPut(plan: Plan, keys: KvKeys, put: StorePut): void {
+  const { id, record, expireIn, subject } = put;
+  if (!keys.accepts(id)) {
+    throw new TypeError(
+      "Cannot store session: the id must be a well-formed string that fits a key of Deno KV: received one that is not",
+    );
+  }
+  if (!Number.isSafeInteger(expireIn) || expireIn < 1) {
+    throw new RangeError(
+      `Cannot store session: "expireIn" must be an integer of 1 or more: received ${expireIn}`,
+    );
+  }
+  planId(plan, id);
+  const frozen = freezeRecord(record);
+  if ("value" in frozen) {
+    planSet(plan, keys.record(id), frozen.value, expireIn);
+    plan.bytes += frozen.size;
+  } else {
+    if (frozen.size > RECORD_LIMIT_BYTES) {
+      throw tooLarge("the record", frozen.size, RECORD_LIMIT_BYTES);
+    }
+    const pieces = cutIntoParts(frozen.bytes);
+    const parts = { generation: newGeneration(), count: pieces.length };
+    planSet(plan, keys.record(id), partsHead(parts), expireIn);
+    pieces.forEach((piece, n) => {
+      planSet(plan, keys.part(id, parts.generation, n), piece, expireIn);
+    });
+    // With several records in one commit, each has the parts of the last large
+    // one in its version: to delete what is not there does no harm.
+    plan.suffix = formatParts(parts);
+    const bound = keys.bound(id) * pieces.length;
+    plan.bytes += HEAD_BYTES + frozen.size + bound;
+    plan.keyBytes += bound;
+  }
+  if (subject !== undefined) {
+    planSet(plan, keys.entry(subject, id), true, expireIn);
+  }
+  const bound = keys.bound(id) * (subject === undefined ? 1 : 2);
+  plan.bytes += bound;
+  plan.keyBytes += bound;
+}
+
+function planId(plan: Plan, id: string): void {
+  plan.ids.add(id);
+  plan.written.add(id);
+  plan.unchecked.add(id);
+}
+
+function planSet(
+  plan: Plan,
+  key: KvKey,
+  value: unknown,
+  expireIn: number,
+): void {
+  plan.sets.push({ key, value, expireIn });
+}
+
+function planDelete(plan: Plan, key: KvKey, bound: number): void {
+  plan.deletes.push(key);
+  plan.bytes += bound;
+  plan.keyBytes += bound;
+}
+
+/** Returns a name that no other state of the record has: some 50 random bits. */
+function newGeneration(): string {
+  return Math.random().toString(36).slice(2, 12);
+}
+
+function tooLarge(
+  what: string,
+  size: number,
+  limit: number,
+): SessionTooLargeError {
+  return new SessionTooLargeError(
+    `Cannot store session: ${what} must be at most ${limit} bytes: received ${size}`,
+    { size, limit },
+  );
+}

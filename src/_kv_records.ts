@@ -1,0 +1,102 @@
+/**
+ * Records as they are read: whole, in parts, or listed.
+ *
+ * @module
+ */
+
+import type { KvConnection, KvEntry } from "./_kv_database.ts";
+import type { KvKeys } from "./_kv_keys.ts";
+import { listEntries } from "./_kv_list.ts";
+import { formatVersion } from "./_kv_plan.ts";
+import { type KvReader, READ_KEYS } from "./_kv_reader.ts";
+import { joinParts, partsOf } from "./_kv_value.ts";
+import type { VersionedRecord } from "./session_store.ts";
+
+/** Tries to read all the parts of a record that is rewritten all the time. */
+const PART_READS = 20;
+
+/** Reads records. */
+export class KvRecords {
+  /** The keys of the store. */
+  readonly keys: KvKeys;
+  readonly #connection: KvConnection;
+  readonly #reader: KvReader;
+
+  constructor(connection: KvConnection, keys: KvKeys, reader: KvReader) {
+    this.keys = keys;
+    this.#connection = connection;
+    this.#reader = reader;
+  }
+
+  /** Reads the entry of a record. */
+  read(id: string): Promise<KvEntry> {
+    return this.#reader.read(this.keys.record(id));
+  }
+
+  /** Turns an entry into the record it stands for, with its parts if it has any. */
+  async resolve(
+    id: string,
+    entry: KvEntry,
+  ): Promise<VersionedRecord | undefined> {
+    for (let reads = 1;; reads++) {
+      const { value, versionstamp } = entry;
+      if (versionstamp === null) return undefined;
+      const parts = partsOf(value);
+      if (parts === undefined) return { record: value, version: versionstamp };
+      const keys = Array.from(
+        { length: parts.count },
+        (_, n) => this.keys.part(id, parts.generation, n),
+      );
+      const pieces = await this.#reader.readMany(keys);
+      if (pieces.every((piece) => piece.versionstamp !== null)) {
+        const joined = joinParts(pieces.map((piece) => piece.value));
+        const version = formatVersion(versionstamp, parts);
+        return joined && { record: joined.record, version };
+      }
+      // Rewritten or deleted since, or gone for good.
+      entry = await this.read(id);
+      if (entry.versionstamp === versionstamp) return undefined;
+      if (reads === PART_READS) {
+        throw new Error(
+          `Cannot read session: the record must rest for a moment: received ${reads} changes while it was read`,
+        );
+      }
+    }
+  }
+
+  /**
+   * Yields the entries of records, newest id first; those of a subject are read
+   * in chunks, and may be of records that are gone.
+   */
+  async *scan(
+    options: {
+      subject: string | undefined;
+      before: string | undefined;
+      limit: number;
+    },
+  ): AsyncGenerator<[id: string, entry: KvEntry]> {
+    const { subject, limit } = options;
+    const { keys } = this;
+    const list = listEntries(this.#connection, {
+      keys,
+      prefix: subject === undefined ? keys.records : keys.subject(subject),
+      before: options.before,
+      limit,
+    });
+    if (subject === undefined) return yield* list;
+    let ids: string[] = [];
+    for await (const [id] of list) {
+      if (ids.push(id) < Math.min(limit, READ_KEYS)) continue;
+      yield* await this.#readChunk(ids);
+      ids = [];
+    }
+    yield* await this.#readChunk(ids);
+  }
+
+  async #readChunk(ids: string[]): Promise<[id: string, entry: KvEntry][]> {
+    const entries = await this.#reader.readMany(
+      ids.map((id) => this.keys.record(id)),
+    );
+    return entries.map((entry, i) => [ids[i] as string, entry]);
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * Retries what failed for a reason that passes by itself.
+ *
+ * @module
+ */
+
+/** Longest time spent on retries of one operation, in milliseconds. */
+export const RETRY_LIMIT_MS = 2_000;
+/** Longest pause before the first retry, in milliseconds; doubles from there. */
+const FIRST_PAUSE_MS = 2;
+/** Longest pause before any retry, in milliseconds. */
+const LONGEST_PAUSE_MS = 100;
+
+/**
+ * What passes by itself. SQLite: SQLITE_BUSY and SQLITE_LOCKED, which Deno KV
+ * reports as `TypeError: database is locked` when two processes write to one
+ * file. KV Connect: a lost answer, a server in trouble, a failover; Deno itself
+ * retries requests that could not be sent (denokv, `remote/lib.rs`).
+ */
+const TRANSIENT_MESSAGE =
+  /database (?:table |schema )?is (?:locked|busy)|SQLITE_(?:BUSY|LOCKED)|KV Connect failed to read response body|KV Connect failed to call .*\(status=(?:429|5\d\d)\)|(?:Reads|Writes) are disabled for this database|Unspecified (?:read|write) error|connection (?:reset|closed|refused)|fetch failed|snapshotRead: response checks failed/i;
+/** System error codes of a broken connection. */
+const TRANSIENT_CODES: ReadonlySet<unknown> = new Set([
+  "ECONNRESET",
+  "ECONNREFUSED",
+  "EPIPE",
+  "ETIMEDOUT",
+]);
+
+/** Says whether an error passes by itself. */
+export function isTransient(error: unknown): boolean {
+  if (typeof error !== "object" || error === null) return false;
+  const { message, code } = error as { message?: unknown; code?: unknown };
+  return TRANSIENT_CODES.has(code) ||
+    typeof message === "string" && TRANSIENT_MESSAGE.test(message);
+}
+
+/**
+ * Spaces out retries, with jitter, in a bounded time that begins with the first
+ * failure.
+ */
+export class Backoff {
+  #deadline: number | undefined;
+  #longest = FIRST_PAUSE_MS;
+
+  /**
+   * Waits before the next try.
+   *
+   * @param error What the last try failed with.
+   * @throws The error itself, if it does not pass or the time is up.
+   */
+  async pause(error: unknown): Promise<void> {
+    const pause = Math.random() * this.#longest;
+    this.#deadline ??= performance.now() + RETRY_LIMIT_MS;
+    if (!isTransient(error) || performance.now() + pause > this.#deadline) {
+      throw error;
+    }
+    this.#longest = Math.min(this.#longest * 2, LONGEST_PAUSE_MS);
+    await new Promise((resolve) => setTimeout(resolve, pause));
+  }
+}
+
+/**
+ * Runs an operation, again while it fails for a reason that passes by itself.
+ *
+ * @param run The operation; may run more than once.
+ * @param backoff Shared by operations that are retried in one bounded time.
+ * @returns What the operation returned at last.
+ * @throws What it threw, as it is, once the time is up or if it does not pass.
+ */
+export async function retryTransient<T>(
+  run: () => Promise<T>,
+  backoff?: Backoff,
+): Promise<T> {
+  for (;;) {
+    try {
+      return await run();
+    } catch (error) {
+      await (backoff ??= new Backoff()).pause(error);
+    }
+  }
+}

@@ -1,0 +1,269 @@
+/**
+ * Records as values of Deno KV: copied and measured in one walk, or serialised
+ * and cut into parts if they are too large for one entry.
+ *
+ * @module
+ */
+
+import { Deserializer, Serializer } from "node:v8";
+
+/** Largest value that Deno KV keeps, in bytes (denokv, `MAX_VALUE_SIZE_BYTES`). */
+export const VALUE_LIMIT_BYTES = 65_536;
+
+/** The one key of a {@linkcode PartsHead}, which no record stored whole has. */
+const HEAD_KEY = "tessera:parts";
+
+/** Where the parts of a record are. */
+export interface Parts {
+  /** Tells this state of the record from earlier ones, in the keys of its parts. */
+  readonly generation: string;
+  /** How many parts there are. */
+  readonly count: number;
+}
+
+/** What is stored under an id in place of a record in parts. */
+export interface PartsHead {
+  /** Where the parts are. */
+  readonly [HEAD_KEY]: Parts;
+}
+
+/** A record that is ready to be stored; nothing the caller does can change it. */
+export type FrozenRecord =
+  | {
+    /** A deep copy, for an entry of its own. */
+    readonly value: unknown;
+    /** Its serialised size in bytes, or an upper bound of it. */
+    readonly size: number;
+  }
+  | {
+    /** The serialised record, too large for one entry. */
+    readonly bytes: Uint8Array;
+    /** Its size in bytes. */
+    readonly size: number;
+  };
+
+/**
+ * Copies and measures a record.
+ *
+ * Small plain records take one walk of about a microsecond, which bounds their
+ * size; the others are serialised, once, as Deno KV does it.
+ *
+ * @param record The record.
+ * @returns The record, ready to be stored.
+ * @throws {TypeError} If it holds what structured clone does not carry.
+ */
+export function freezeRecord(record: unknown): FrozenRecord {
+  const copy = copyPlain(record);
+  const headLike = partsOf(record) !== undefined;
+  if (copy !== undefined && copy.size <= VALUE_LIMIT_BYTES && !headLike) {
+    return copy;
+  }
+  const bytes = serialize(record);
+  const size = bytes.length;
+  if (size > VALUE_LIMIT_BYTES || headLike) return { bytes, size };
+  return { value: copy === undefined ? deserialize(bytes) : copy.value, size };
+}
+
+/** Cuts a serialised record into the values of its parts. */
+export function cutIntoParts(bytes: Uint8Array): Uint8Array[] {
+  const parts: Uint8Array[] = [];
+  for (let start = 0; start < bytes.length; start += VALUE_LIMIT_BYTES) {
+    parts.push(bytes.subarray(start, start + VALUE_LIMIT_BYTES));
+  }
+  return parts;
+}
+
+/** Returns the record whose parts these are, or `undefined` if they are damaged. */
+export function joinParts(
+  parts: readonly unknown[],
+): { record: unknown } | undefined {
+  if (!parts.every((part) => part instanceof Uint8Array)) return undefined;
+  const size = parts.reduce((sum, { length }) => sum + length, 0);
+  const bytes = new Uint8Array(size);
+  let offset = 0;
+  for (const part of parts) {
+    bytes.set(part, offset);
+    offset += part.length;
+  }
+  try {
+    return { record: deserialize(bytes) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Makes the value that leads to parts. */
+export function partsHead(parts: Parts): PartsHead {
+  return { [HEAD_KEY]: parts };
+}
+
+/** Returns where the parts are if a stored value is a {@linkcode PartsHead}. */
+export function partsOf(value: unknown): Parts | undefined {
+  if (
+    typeof value !== "object" || value === null ||
+    !Object.hasOwn(value, HEAD_KEY)
+  ) return undefined;
+  const parts = (value as PartsHead)[HEAD_KEY];
+  return typeof parts?.generation === "string" &&
+      Number.isSafeInteger(parts.count) && parts.count >= 0
+    ? parts
+    : undefined;
+}
+
+/**
+ * Serialises as Deno KV does, to the byte. `serialize` of `node:v8` does not:
+ * it has a format of its own for typed arrays, and reads them back as views of
+ * one common buffer, with which KV would then store the whole buffer.
+ */
+function serialize(record: unknown): Uint8Array {
+  try {
+    const serializer = new Serializer();
+    serializer.writeHeader();
+    serializer.writeValue(record);
+    const { buffer, byteOffset, byteLength } = serializer.releaseBuffer();
+    return new Uint8Array(buffer, byteOffset, byteLength);
+  } catch {
+    // No cause: V8's message shows what it could not serialise.
+    throw notSerializable();
+  }
+}
+
+function deserialize(bytes: Uint8Array): unknown {
+  const deserializer = new Deserializer(bytes);
+  deserializer.readHeader();
+  return deserializer.readValue();
+}
+
+/** Makes the error for a record that cannot be stored. */
+export function notSerializable(): TypeError {
+  return new TypeError(
+    "Cannot store session: every value must be one that structured clone carries: received one that it does not",
+  );
+}
+
+/** Copies plain data; `undefined` for anything that takes more than that. */
+function copyPlain(
+  record: unknown,
+): { value: unknown; size: number } | undefined {
+  const walk = new PlainWalk();
+  try {
+    return { value: walk.copy(record), size: walk.size };
+  } catch {
+    // NOT_PLAIN, a getter that throws, or nested too deeply: the serialiser
+    // does it, or says what is wrong.
+    return undefined;
+  }
+}
+
+/** Thrown inside a walk; not an `Error`, whose stack trace would cost more than the walk. */
+const NOT_PLAIN = Symbol("not plain");
+
+/** Serialised sizes in bytes, upper bounds (V8, `src/objects/value-serializer.cc`). */
+const HEADER_BYTES = 2;
+const TAG_BYTES = 1;
+const INTEGER_BYTES = 6;
+const NUMBER_BYTES = 9;
+/** Tag, length and padding. */
+const STRING_BYTES = 7;
+/** Tags of begin and end, and two counts. */
+const OBJECT_BYTES = 17;
+/** An `ArrayBuffer` and the view of it. */
+const BYTES_BYTES = 26;
+
+class PlainWalk {
+  size = HEADER_BYTES;
+  /** A second reference to an object must stay one: left to the serialiser. */
+  readonly #seen = new Set<object>();
+
+  copy(value: unknown): unknown {
+    switch (typeof value) {
+      case "string":
+        this.size += STRING_BYTES + 2 * value.length;
+        return value;
+      case "number":
+        this.size += NUMBER_BYTES;
+        return value;
+      case "boolean":
+      case "undefined":
+        this.size += TAG_BYTES;
+        return value;
+      case "object":
+        if (value === null) {
+          this.size += TAG_BYTES;
+          return value;
+        }
+        return this.#object(value);
+      case "bigint":
+        this.size += INTEGER_BYTES + 8 + value.toString(16).length;
+        return value;
+      default:
+        throw NOT_PLAIN;
+    }
+  }
+
+  #object(value: object): unknown {
+    if (this.#seen.has(value)) throw NOT_PLAIN;
+    this.#seen.add(value);
+    this.size += OBJECT_BYTES;
+    switch (Object.getPrototypeOf(value)) {
+      case Object.prototype:
+      case null:
+        return this.#plain(value as Record<string, unknown>);
+      case Array.prototype:
+        return this.#array(value as unknown[]);
+      case Map.prototype:
+        return this.#map(value as Map<unknown, unknown>);
+      case Set.prototype:
+        return this.#set(value as Set<unknown>);
+      case Date.prototype:
+        return new Date((value as Date).getTime());
+      case Uint8Array.prototype:
+        return this.#bytes(value as Uint8Array);
+      default:
+        throw NOT_PLAIN;
+    }
+  }
+
+  #plain(value: Record<string, unknown>): Record<string, unknown> {
+    const copy: Record<string, unknown> = {};
+    for (const key of Object.keys(value)) {
+      if (key === "__proto__") throw NOT_PLAIN;
+      this.size += STRING_BYTES + 2 * key.length;
+      copy[key] = this.copy(value[key]);
+    }
+    return copy;
+  }
+
+  #array(value: unknown[]): unknown[] {
+    const { length } = value;
+    // Holes, or properties beside the elements.
+    if (Object.keys(value).length !== length) throw NOT_PLAIN;
+    const copy: unknown[] = [];
+    for (let i = 0; i < length; i++) copy.push(this.copy(value[i]));
+    return copy;
+  }
+
+  #map(value: Map<unknown, unknown>): Map<unknown, unknown> {
+    const copy = new Map();
+    for (const [key, item] of value) copy.set(this.copy(key), this.copy(item));
+    return copy;
+  }
+
+  #set(value: Set<unknown>): Set<unknown> {
+    const copy = new Set();
+    for (const item of value) copy.add(this.copy(item));
+    return copy;
+  }
+
+  #bytes(value: Uint8Array): Uint8Array {
+    const { buffer, byteLength } = value;
+    // A view is stored with the whole of its buffer, which it may share.
+    if (
+      !(buffer instanceof ArrayBuffer) || buffer.byteLength !== byteLength ||
+      buffer.resizable || this.#seen.has(buffer)
+    ) throw NOT_PLAIN;
+    this.#seen.add(buffer);
+    this.size += BYTES_BYTES + byteLength;
+    return value.slice();
+  }
+}

@@ -1,0 +1,188 @@
+/**
+ * Commits that travel together (group commit).
+ *
+ * @module
+ */
+
+import { afterBurst } from "./_kv_burst.ts";
+import type { KvConnection, KvDatabase } from "./_kv_database.ts";
+import {
+  applyPlan,
+  ATOMIC_CHECKS,
+  ATOMIC_KEY_LIMIT_BYTES,
+  ATOMIC_LIMIT_BYTES,
+  ATOMIC_MUTATIONS,
+  type Plan,
+} from "./_kv_plan.ts";
+import { Backoff, isTransient, retryTransient } from "./_kv_retry.ts";
+import type { StoreCommitResult } from "./session_store.ts";
+
+/** A commit that somebody waits for. */
+interface Write {
+  readonly plan: Plan;
+  readonly resolve: (result: StoreCommitResult) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Writes plans: while one atomic operation is in flight, others queue, and go
+ * out as one when it ends. Each has an outcome of its own.
+ *
+ * Commits of one id keep the order in which they were given, and the first in
+ * the queue is always part of the next operation.
+ */
+export class KvWriter {
+  readonly #connection: KvConnection;
+  readonly #batch: boolean;
+  #queue: Write[] = [];
+  #running = false;
+
+  constructor(connection: KvConnection, options: { batch: boolean }) {
+    this.#connection = connection;
+    this.#batch = options.batch;
+  }
+
+  /** Writes a plan, alone or together with others. */
+  write(plan: Plan): Promise<StoreCommitResult> {
+    return new Promise((resolve, reject) => {
+      const write = { plan, resolve, reject };
+      if (!this.#batch) {
+        this.#connection.enter();
+        this.#run([write]).finally(() => this.#connection.leave());
+        return;
+      }
+      this.#queue.push(write);
+      if (this.#running) return;
+      this.#running = true;
+      this.#connection.enter();
+      afterBurst(() => this.#queue.length, () => this.#drain());
+    });
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#queue.length > 0) await this.#run(this.#takeGroup());
+    this.#running = false;
+    this.#connection.leave();
+  }
+
+  /** Takes the commits for one atomic operation off the queue. */
+  #takeGroup(): Write[] {
+    const group: Write[] = [];
+    const rest: Write[] = [];
+    const ids = new Set<string>();
+    let checks = 0;
+    let mutations = 0;
+    let bytes = 0;
+    let keyBytes = 0;
+    for (const write of this.#queue) {
+      const { plan } = write;
+      const fits = group.length === 0 ||
+        checks + plan.checks.length <= ATOMIC_CHECKS &&
+          mutations + plan.sets.length + plan.deletes.length <=
+            ATOMIC_MUTATIONS &&
+          bytes + plan.bytes <= ATOMIC_LIMIT_BYTES &&
+          keyBytes + plan.keyBytes <= ATOMIC_KEY_LIMIT_BYTES &&
+          plan.ids.isDisjointFrom(ids);
+      // Those left behind also keep others of their ids from overtaking them.
+      for (const id of plan.ids) ids.add(id);
+      if (!fits) {
+        rest.push(write);
+        continue;
+      }
+      group.push(write);
+      checks += plan.checks.length;
+      mutations += plan.sets.length + plan.deletes.length;
+      bytes += plan.bytes;
+      keyBytes += plan.keyBytes;
+    }
+    this.#queue = rest;
+    return group;
+  }
+
+  /** Writes a group and settles each of its commits; never rejects. */
+  async #run(group: Write[]): Promise<void> {
+    let database: KvDatabase;
+    try {
+      database = this.#connection.database ?? await this.#connection.open();
+    } catch (error) {
+      for (const { reject } of group) reject(error);
+      return;
+    }
+    await this.#settle(database, group, new Backoff());
+  }
+
+  async #settle(
+    database: KvDatabase,
+    group: Write[],
+    backoff: Backoff,
+  ): Promise<void> {
+    let failed: { error: unknown } | undefined;
+    try {
+      const versionstamp = await send(database, group, backoff);
+      if (versionstamp !== undefined) {
+        for (const { plan, resolve } of group) {
+          resolve({ ok: true, version: versionstamp + plan.suffix });
+        }
+        return this.#refuseOutdated(group, versionstamp);
+      }
+    } catch (error) {
+      failed = { error };
+    }
+    if (group.length === 1 || isTransient(failed?.error)) {
+      for (const { resolve, reject } of group) {
+        if (failed === undefined) resolve({ ok: false });
+        else reject(failed.error);
+      }
+      return;
+    }
+    // Somebody's check does not hold, or somebody's data cannot be stored: by
+    // halves, to find out whose. If the operation was applied although it
+    // failed, the checks fail now, and the callers recognise their own writes.
+    const half = group.length >> 1;
+    await this.#settle(database, group.slice(0, half), backoff);
+    await this.#settle(database, group.slice(half), backoff);
+  }
+
+  /**
+   * Refuses the commits in the queue that this group has just outdated, so that
+   * they do not make the next group fail. Versionstamps only grow: a version
+   * older than the last write of its record can never hold again.
+   */
+  #refuseOutdated(group: Write[], versionstamp: string): void {
+    if (this.#queue.length === 0) return;
+    const written = new Set<string>();
+    for (const { plan } of group) {
+      for (const id of plan.written) written.add(id);
+    }
+    this.#queue = this.#queue.filter(({ plan, resolve }) => {
+      const outdated = plan.checks.some((check) =>
+        check.versionstamp !== null && check.versionstamp < versionstamp &&
+        written.has(check.id)
+      );
+      if (outdated) resolve({ ok: false });
+      return !outdated;
+    });
+  }
+}
+
+/**
+ * Sends a group as one atomic operation.
+ *
+ * After a transient failure it is sent again. If the first try was applied in
+ * truth, the second sees its own write as a conflict: that is reported as
+ * such, for the manager recognises its own write by the nonce in the record.
+ *
+ * @returns The versionstamp; `undefined` if a check did not hold.
+ */
+function send(
+  database: KvDatabase,
+  group: Write[],
+  backoff: Backoff,
+): Promise<string | undefined> {
+  return retryTransient(async () => {
+    const atomic = database.atomic();
+    for (const { plan } of group) applyPlan(plan, atomic);
+    const result = await atomic.commit();
+    return result.ok ? result.versionstamp : undefined;
+  }, backoff);
+}

@@ -1,0 +1,192 @@
+/**
+ * Commits changes that leave the identity of a session alone.
+ *
+ * @module
+ */
+
+import {
+  applyChanges,
+  applyOperations,
+  type Changes,
+  isEmpty,
+} from "./_changes.ts";
+import { settleFlash } from "./_flash_claims.ts";
+import { nextNonce, rememberNonce, remembersNonce } from "./_nonce.ts";
+import { expiredBy, type SessionRecord, touchDue, touched } from "./_record.ts";
+import type { RequestSession } from "./_request_session.ts";
+import type { Missing, StoredSession } from "./_session_reader.ts";
+import { putOf, type StoreWriter } from "./_store_writer.ts";
+import { checkStorable } from "./_validation.ts";
+import { SessionTooLargeError } from "./errors.ts";
+
+/** One request's commit to an existing session, and who waits for it. */
+export interface Job {
+  /** The request, or the edit. */
+  readonly request: RequestSession;
+  /** The session as it was loaded. */
+  readonly base: StoredSession;
+  /** What to change. */
+  readonly changes: Changes;
+  /** Called when it is committed, or was dropped. */
+  readonly resolve: () => void;
+  /** Called with why it failed. */
+  readonly reject: (error: unknown) => void;
+}
+
+/** What a job makes of a session, before it is stored. */
+interface Applied {
+  readonly job: Job;
+  readonly data: ReadonlyMap<string, unknown>;
+}
+
+/**
+ * Commits the changes of requests to one session, in order, in one write.
+ *
+ * Each has its own outcome: what fails for one leaves the others alone.
+ *
+ * @param writer What writes.
+ * @param jobs The requests' commits, none of which changes the identity.
+ * @param start The session to begin with, unless it is to be read first.
+ * @throws What the store throws; jobs that are not settled by then fail with it.
+ */
+export async function mergeJobs(
+  writer: StoreWriter,
+  jobs: readonly Job[],
+  start?: StoredSession,
+): Promise<void> {
+  const nonce = nextNonce();
+  let current: StoredSession | Missing | undefined = start;
+  let applied: Applied[] = [];
+  for (let attempt = 1;; attempt++) {
+    current ??= await findFor(writer, jobs);
+    if ("missing" in current) return dropJobs(writer, jobs, current);
+    if (attempt > 1 && remembersNonce(current.record.nonce, nonce)) {
+      return settle(applied, current, current.record, writer.settings.now());
+    }
+    const result = await applyJobs(writer, jobs, current);
+    applied = result.applied;
+    jobs = applied.map(({ job }) => job);
+    if (jobs.length === 0) return;
+
+    const now = writer.settings.now();
+    const touch = jobs.some(isRequest) &&
+      touchDue(current.record, now, writer.settings);
+    if (!touch && jobs.every(({ changes }) => isEmpty(changes))) {
+      return settle(applied, current, current.record, now);
+    }
+    const record = {
+      ...(touch ? touched(result.record, now, writer.settings) : result.record),
+      nonce: rememberNonce(nonce, current.record.nonce),
+    };
+    const { id, version } = current;
+    try {
+      const commit = {
+        check: [{ id, version }],
+        put: [putOf(id, record, now)],
+        delete: [],
+      };
+      if (await writer.write(commit, { id, nonce })) {
+        return settle(applied, current, record, now);
+      }
+    } catch (error) {
+      if (!(error instanceof SessionTooLargeError) || jobs.length === 1) {
+        throw error;
+      }
+      return await mergeEach(writer, jobs);
+    }
+    await writer.conflict(id, attempt);
+    current = undefined;
+  }
+}
+
+/** Commits jobs one by one, as together they are too large: whose fault it is shows then. */
+async function mergeEach(
+  writer: StoreWriter,
+  jobs: readonly Job[],
+): Promise<void> {
+  for (const job of jobs) await mergeJobs(writer, [job]).catch(job.reject);
+}
+
+/** Reads the newest state of the session that jobs belong to. */
+async function findFor(
+  writer: StoreWriter,
+  jobs: readonly Job[],
+): Promise<StoredSession | Missing> {
+  const [job] = jobs;
+  if (job === undefined) return { missing: "unknown", id: "" };
+  const secret = jobs.find(({ base }) => base.secret !== undefined)?.base
+    .secret;
+  const usedAt = Math.max(...jobs.map(({ request }) => request.usedAt));
+  return await writer.reader.find(job.base.id, { secret, usedAt });
+}
+
+/** Applies the changes of jobs one after the other; one that fails is left out. */
+async function applyJobs(
+  writer: StoreWriter,
+  jobs: readonly Job[],
+  base: StoredSession,
+): Promise<{ record: SessionRecord; applied: Applied[] }> {
+  const applied: Applied[] = [];
+  let { record, data } = base;
+  for (const job of jobs) {
+    try {
+      const { operations } = job.changes;
+      const next = applyOperations(data, operations);
+      const changed = next !== data;
+      if (changed) data = await checkStorable(writer.settings, next);
+      // a touch or a flash alone leaves stored data as it is, whatever the schema makes of it
+      record = applyChanges(record, job.changes, changed ? data : record.data);
+      applied.push({ job, data });
+    } catch (error) {
+      job.reject(error);
+    }
+  }
+  return { record, applied };
+}
+
+/** Tells requests what was committed, each with the data as it left it. */
+function settle(
+  applied: readonly Applied[],
+  current: StoredSession,
+  record: SessionRecord,
+  now: number,
+): void {
+  for (const { job, data } of applied) {
+    settleFlash(job.changes.taken);
+    job.request.settle({ id: current.id, record, data }, current.secret, now);
+    job.resolve();
+  }
+}
+
+/** Drops the changes of requests whose session has ended. */
+export function dropJobs(
+  writer: StoreWriter,
+  jobs: readonly Job[],
+  gone: Missing,
+): void {
+  for (const { request, base, resolve } of jobs) {
+    request.dropped = true;
+    writer.settings.emit({
+      type: "dropped",
+      id: base.id,
+      reason: gone.missing,
+    });
+    resolve();
+  }
+}
+
+/** Says how a session as it was loaded has expired since, if it has. */
+export function expiredSince(
+  writer: StoreWriter,
+  request: RequestSession,
+  base: StoredSession,
+): Missing | undefined {
+  const now = writer.settings.now();
+  const missing = expiredBy(base.record, now, request.usedAt, writer.settings);
+  return missing === undefined ? undefined : { missing, id: base.id };
+}
+
+/** Edits outside of requests are no use of a session by its client. */
+function isRequest({ request }: Job): boolean {
+  return request.origin.transport !== undefined;
+}

@@ -1,0 +1,199 @@
+/**
+ * What the manager keeps in the store, and how it reads it back.
+ *
+ * @module
+ */
+
+import type { EndReason } from "./events.ts";
+
+/** The fraction of the idle timeout that may pass between two touches: a tenth. */
+const TOUCH_FRACTION = 10;
+
+/** A queued flash value. */
+export interface FlashEntry {
+  /** Tells the entry from all others, so that racing requests remove the same one. */
+  readonly id: string;
+  /** The kind it was queued under. */
+  readonly kind: string;
+  /** The value. */
+  readonly value: unknown;
+}
+
+/** A session, as stored. */
+export interface SessionRecord {
+  /** The version of this format. */
+  readonly v: 1;
+  /** SHA-256 of the secret, in base64url. */
+  readonly secretHash: string;
+  /** The app's data; a Map, so that no key is special. */
+  readonly data: ReadonlyMap<string, unknown>;
+  /** The flash values not yet shown, oldest first. */
+  readonly flash: readonly FlashEntry[];
+  /** Who is signed in, if anyone. */
+  readonly subject: string | undefined;
+  /** What the app remembers of the device. */
+  readonly label: string | undefined;
+  /** Whether the cookie outlives the browser's session. */
+  readonly persistent: boolean;
+  /** When it was created, in epoch milliseconds, as all that follow. */
+  readonly createdAt: number;
+  /** When its subject signed in, if one did. */
+  readonly authenticatedAt: number | undefined;
+  /** When it was last used, to a tenth of the idle timeout. */
+  readonly lastSeenAt: number;
+  /** When it ends unless it is used: never after `endsAt`. */
+  readonly expiresAt: number;
+  /** When it ends, whatever happens. */
+  readonly endsAt: number;
+  /** The latest commits, newest first: how a retry recognises its own write. */
+  readonly nonce: string;
+}
+
+/** What a replaced id leaves behind for the grace. */
+export interface ForwardRecord {
+  /** The version of this format. */
+  readonly v: 1;
+  /** The id that replaced this one. */
+  readonly forward: string;
+  /** SHA-256 of the replaced secret, in base64url. */
+  readonly secretHash: string;
+  /** The new secret, readable for who has the replaced one. */
+  readonly sealed: string;
+  /** When the grace ends, in epoch milliseconds. */
+  readonly expiresAt: number;
+}
+
+/** The lifetimes of sessions, in milliseconds. */
+export interface Lifetimes {
+  /** How long after its last use a session ends. */
+  readonly idleTimeout: number;
+  /** How long after creation or login a session ends. */
+  readonly absoluteTimeout: number;
+}
+
+/**
+ * Reads what a store returned.
+ *
+ * @param value Anything.
+ * @returns The record, or `undefined` if it is none of this version.
+ */
+export function parseRecord(
+  value: unknown,
+): SessionRecord | ForwardRecord | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  const record = value as Partial<SessionRecord & ForwardRecord>;
+  if (
+    record.v !== 1 || typeof record.secretHash !== "string" ||
+    !isTime(record.expiresAt)
+  ) {
+    return undefined;
+  }
+  if (record.forward !== undefined) {
+    return typeof record.forward === "string" &&
+        typeof record.sealed === "string"
+      ? record as ForwardRecord
+      : undefined;
+  }
+  const valid = record.data instanceof Map && Array.isArray(record.flash) &&
+    record.flash.every(isFlashEntry) && isOptionalText(record.subject) &&
+    isOptionalText(record.label) && typeof record.persistent === "boolean" &&
+    isTime(record.createdAt) && isTime(record.lastSeenAt) &&
+    isTime(record.endsAt) &&
+    (record.authenticatedAt === undefined || isTime(record.authenticatedAt)) &&
+    typeof record.nonce === "string" && allText(record.data.keys());
+  return valid ? record as SessionRecord : undefined;
+}
+
+function isTime(value: unknown): value is number {
+  return typeof value === "number" && Number.isFinite(value);
+}
+
+function isOptionalText(value: unknown): boolean {
+  return value === undefined || typeof value === "string";
+}
+
+function isFlashEntry(value: unknown): boolean {
+  const entry = value as Partial<FlashEntry> | null | undefined;
+  return typeof entry === "object" && entry !== null &&
+    typeof entry.id === "string" &&
+    typeof entry.kind === "string";
+}
+
+function allText(keys: Iterable<unknown>): boolean {
+  for (const key of keys) if (typeof key !== "string") return false;
+  return true;
+}
+
+/** Makes the record of a session that holds nothing yet. */
+export function blankRecord(
+  now: number,
+  lifetimes: Lifetimes,
+  persistent: boolean,
+): SessionRecord {
+  const endsAt = now + lifetimes.absoluteTimeout;
+  return {
+    v: 1,
+    secretHash: "",
+    data: new Map(),
+    flash: [],
+    subject: undefined,
+    label: undefined,
+    persistent,
+    createdAt: now,
+    authenticatedAt: undefined,
+    lastSeenAt: now,
+    expiresAt: Math.min(now + lifetimes.idleTimeout, endsAt),
+    endsAt,
+    nonce: "",
+  };
+}
+
+/**
+ * Says whether a record has expired, and how.
+ *
+ * @param record The record.
+ * @param now The time, in epoch milliseconds.
+ * @param usedAt When a request that has not touched it yet began to use it.
+ * @param lifetimes The lifetimes in force.
+ * @returns Which timeout ended it, or `undefined` if it lives.
+ */
+export function expiredBy(
+  record: SessionRecord,
+  now: number,
+  usedAt: number,
+  lifetimes: Lifetimes,
+): Extract<EndReason, "idle-timeout" | "absolute-timeout"> | undefined {
+  if (now >= record.endsAt) return "absolute-timeout";
+  if (now < record.expiresAt) return undefined;
+  const inUse = usedAt < record.expiresAt &&
+    touchDue(record, usedAt, lifetimes) &&
+    now < usedAt + lifetimes.idleTimeout;
+  return inUse ? undefined : "idle-timeout";
+}
+
+/**
+ * Says whether a use is worth writing down: at most every tenth of the idle timeout.
+ *
+ * True too for a record from a clock that is as far ahead, so that it is
+ * brought back to ours.
+ */
+export function touchDue(
+  record: SessionRecord,
+  now: number,
+  lifetimes: Lifetimes,
+): boolean {
+  const throttle = lifetimes.idleTimeout / TOUCH_FRACTION;
+  return Math.abs(now - record.lastSeenAt) >= throttle ||
+    record.endsAt - now - lifetimes.absoluteTimeout >= throttle;
+}
+
+/** Moves the idle expiry of a record on; never past its absolute one. */
+export function touched(
+  record: SessionRecord,
+  now: number,
+  lifetimes: Lifetimes,
+): SessionRecord {
+  const endsAt = Math.min(record.endsAt, now + lifetimes.absoluteTimeout);
+  const expiresAt = Math.min(now + lifetimes.idleTimeout, endsAt);
+  return { ...record, lastSeenAt: now, expiresAt, endsAt };
+}

@@ -1,0 +1,163 @@
+/**
+ * One session in one request, from load to answer; or in one edit outside of any.
+ *
+ * @module
+ */
+
+import {
+  type LoadedState,
+  SessionHandle,
+  type SessionIo,
+} from "./_session_handle.ts";
+import type { StoredSession } from "./_session_reader.ts";
+import type { Settings } from "./_settings.ts";
+import type { Lifetimes, SessionRecord } from "./_record.ts";
+import type { SessionTransport } from "./session_transport.ts";
+import { ulid } from "@std/ulid";
+
+/** Browsers keep cookies for 400 days at most (RFC 6265bis §5.5). */
+const MAX_AGE_SECONDS = 34_560_000;
+
+/** Who a session is loaded for. */
+export interface RequestOrigin {
+  /** The transport that the answer goes out by; `undefined` outside of requests. */
+  readonly transport: SessionTransport | undefined;
+  /** The transports that were asked for a token. */
+  readonly consulted: readonly SessionTransport[];
+  /** Whether the token needs to be issued anew: an older key signed it. */
+  readonly stale: boolean;
+}
+
+/** What the response tells the client. */
+export type Answer =
+  | {
+    readonly type: "token";
+    readonly token: string;
+    readonly lifetime: number | undefined;
+  }
+  | { readonly type: "clear" };
+
+/** Commits sessions; the manager's part. */
+export interface SessionCommitter {
+  /** Commits a session. */
+  commit(session: RequestSession): Promise<void>;
+}
+
+/** What a session is made of. */
+export interface RequestSessionInit {
+  /** Who it is loaded for. */
+  readonly origin: RequestOrigin;
+  /** The session that the request brought, if any. */
+  readonly loaded: StoredSession | undefined;
+  /** The request; `undefined` outside of requests. */
+  readonly request: Request | undefined;
+}
+
+/** The state of a request's session that the handler does not see. */
+export class RequestSession implements SessionIo {
+  readonly settings: Settings;
+  readonly origin: RequestOrigin;
+  readonly loaded: StoredSession | undefined;
+  readonly request: Request | undefined;
+  readonly usedAt: number;
+  readonly handle: SessionHandle;
+  /** Whether the changes were dropped, because the session had ended. */
+  dropped = false;
+  #answer: Answer | undefined;
+  readonly #committer: SessionCommitter;
+  #committing: Promise<void> | undefined;
+
+  /**
+   * Constructs the session of a request.
+   *
+   * @param settings The manager's settings.
+   * @param committer What commits it.
+   * @param init What it is made of.
+   */
+  constructor(
+    settings: Settings,
+    committer: SessionCommitter,
+    init: RequestSessionInit,
+  ) {
+    this.settings = settings;
+    this.origin = init.origin;
+    this.loaded = init.loaded;
+    this.request = init.request;
+    this.usedAt = settings.now();
+    this.#committer = committer;
+    this.handle = new SessionHandle(this, init.loaded);
+  }
+
+  /** Finds the request's part of a session handle. */
+  static of(handle: object): RequestSession | undefined {
+    const io = SessionHandle.ioOf(handle);
+    return io instanceof RequestSession ? io : undefined;
+  }
+
+  get lifetimes(): Lifetimes {
+    return this.settings;
+  }
+
+  get fixedId(): string | undefined {
+    return this.origin.transport === undefined
+      ? "the new token must travel in a response: received a session outside of a request"
+      : undefined;
+  }
+
+  /** What the response has to tell, if anything. */
+  get answer(): Answer | undefined {
+    return this.#answer;
+  }
+
+  nextId(): string {
+    return ulid(Math.max(0, this.settings.now()));
+  }
+
+  /** Commits once; a failed commit may be tried again. */
+  commit(): Promise<void> {
+    return this.#committing ??= this.#committer.commit(this).catch((error) => {
+      this.#committing = undefined;
+      throw error;
+    });
+  }
+
+  /**
+   * Takes over what was committed, and decides what the response tells.
+   *
+   * @param state What was committed, or is in force without a commit.
+   * @param secret The secret that belongs to it.
+   * @param now When it was committed, which its lifetime is counted from.
+   */
+  settle(state: LoadedState, secret: string | undefined, now: number): void {
+    this.handle.settle(state);
+    const { transport, stale } = this.origin;
+    if (transport === undefined || secret === undefined) return;
+    const { record } = state;
+    const before = this.loaded;
+    const newToken = before === undefined || stale || before.id !== state.id ||
+      before.hops.length > 0;
+    const newLifetime = before?.record.persistent !== record.persistent ||
+      (record.persistent && before.record.expiresAt !== record.expiresAt);
+    if (newToken || newLifetime) {
+      this.issue(
+        this.settings.codec.format(transport.name, state.id, secret),
+        record,
+        now,
+      );
+    }
+  }
+
+  /** Hands a token to the client, for as long as the record lives. */
+  issue(token: string, record: SessionRecord, now: number): void {
+    const seconds = Math.floor((record.expiresAt - now) / 1_000);
+    const lifetime = record.persistent
+      ? Math.max(0, Math.min(seconds, MAX_AGE_SECONDS))
+      : undefined;
+    this.#answer = { type: "token", token, lifetime };
+  }
+
+  /** Tells the client to forget its token: this request ended the session. */
+  clear(): void {
+    if (this.origin.transport !== undefined) this.#answer = { type: "clear" };
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * Writes what a session has to tell into a response.
+ *
+ * @module
+ */
+
+import type { Answer, RequestSession } from "./_request_session.ts";
+import type { SessionTransport } from "./session_transport.ts";
+
+/**
+ * Adds to a response what the session has to tell, and nothing else.
+ *
+ * @param session The session of the request.
+ * @param response The app's response.
+ * @returns The response itself, or one with the same body, status and headers: where
+ *   its headers are immutable, and wherever a token is added, for an app may share
+ *   one response between users.
+ */
+export function respond(session: RequestSession, response: Response): Response {
+  const { answer, handle, origin } = session;
+  if (answer === undefined && !handle.accessed) return response;
+  if (response.type === "error") return response;
+  if (answer === undefined) return varied(response, origin.consulted);
+  // a 101 cannot be built anew, and is never shared: it belongs to its socket
+  const target = response.status === 101 ? response : rebuild(response);
+  const { headers } = target;
+  addVary(headers, origin.consulted);
+  if (origin.transport !== undefined) write(headers, origin.transport, answer);
+  return target;
+}
+
+function write(
+  headers: Headers,
+  transport: SessionTransport,
+  answer: Answer,
+): void {
+  if (answer.type === "clear") transport.clear(headers);
+  else transport.write(headers, answer.token, answer.lifetime);
+  headers.set("cache-control", "no-store");
+}
+
+function varied(
+  response: Response,
+  consulted: readonly SessionTransport[],
+): Response {
+  try {
+    addVary(response.headers, consulted);
+    return response;
+  } catch {
+    const copy = rebuild(response);
+    addVary(copy.headers, consulted);
+    return copy;
+  }
+}
+
+function rebuild(response: Response): Response {
+  const { body, status, statusText, headers } = response;
+  return new Response(body, {
+    status,
+    statusText,
+    headers: new Headers(headers),
+  });
+}
+
+function addVary(
+  headers: Headers,
+  consulted: readonly SessionTransport[],
+): void {
+  for (const { vary } of consulted) {
+    for (const name of [vary].flat()) {
+      if (!varies(headers, name)) headers.append("vary", name);
+    }
+  }
+}
+
+function varies(headers: Headers, name: string): boolean {
+  const vary = headers.get("vary");
+  if (vary === null) return false;
+  const wanted = name.toLowerCase();
+  return vary.toLowerCase().split(",").some((item) =>
+    item.trim() === wanted || item.trim() === "*"
+  );
+}

@@ -1,0 +1,121 @@
+/**
+ * What the outside may know of sessions.
+ *
+ * @module
+ */
+
+import { checkOptions, checkType } from "./_check.ts";
+import { expiredBy, parseRecord, type SessionRecord } from "./_record.ts";
+import type { Settings } from "./_settings.ts";
+
+/** What is known of a session; nothing in it is a credential. */
+export interface SessionInfo {
+  /** The public id. */
+  readonly id: string;
+  /** Who is signed in, if anyone. */
+  readonly subject: string | undefined;
+  /** What the app chose to remember at the login. */
+  readonly label: string | undefined;
+  /** When it was created, in epoch milliseconds. */
+  readonly createdAt: number;
+  /** When its subject signed in, in epoch milliseconds, if one did. */
+  readonly authenticatedAt: number | undefined;
+  /** When it was last used, in epoch milliseconds, to a tenth of the idle timeout. */
+  readonly lastSeenAt: number;
+  /** When it ends unless it is used, in epoch milliseconds. */
+  readonly expiresAt: number;
+}
+
+/** Options of `SessionManager.list`. */
+export interface ListOptions {
+  /** Only the sessions of exactly this subject, compared by code unit. @default all */
+  subject?: string | undefined;
+  /** At most so many sessions: an integer of 1 or more. @default {Infinity} */
+  limit?: number | undefined;
+  /** The last id seen: goes on after it. @default from the newest on */
+  cursor?: string | undefined;
+}
+
+/** Shows a record to the outside. */
+export function infoOf(id: string, record: SessionRecord): SessionInfo {
+  const { subject, label, createdAt, authenticatedAt, lastSeenAt, expiresAt } =
+    record;
+  return {
+    id,
+    subject,
+    label,
+    createdAt,
+    authenticatedAt,
+    lastSeenAt,
+    expiresAt,
+  };
+}
+
+/**
+ * Lists the living sessions, newest first.
+ *
+ * @param settings The manager's settings.
+ * @param options Which, how many, and from where on.
+ * @returns The sessions, read as the caller iterates.
+ * @throws {TypeError} If an option is unknown or of the wrong type.
+ * @throws {RangeError} If the limit is not an integer of 1 or more.
+ */
+export function listSessions(
+  settings: Settings,
+  options: ListOptions,
+): AsyncGenerator<SessionInfo> {
+  const action = "list sessions";
+  const { subject, limit = Infinity, cursor } = checkOptions(action, options, [
+    "subject",
+    "limit",
+    "cursor",
+  ]);
+  if (subject !== undefined) checkType(action, "subject", subject, "string");
+  if (cursor !== undefined) checkType(action, "cursor", cursor, "string");
+  if (limit !== Infinity && (!Number.isSafeInteger(limit) || limit < 1)) {
+    throw new RangeError(
+      `Cannot ${action}: "limit" must be an integer of 1 or more: received ${limit}`,
+    );
+  }
+  return generate(settings, subject, limit, cursor);
+}
+
+async function* generate(
+  settings: Settings,
+  subject: string | undefined,
+  limit: number,
+  cursor: string | undefined,
+): AsyncGenerator<SessionInfo> {
+  let left = limit;
+  for await (
+    const { id, record } of livingSessions(settings, subject, cursor)
+  ) {
+    yield infoOf(id, record);
+    if (--left === 0) return;
+  }
+}
+
+/**
+ * Reads the records of living sessions, newest first.
+ *
+ * What has expired, was replaced, or is corrupt is passed over.
+ */
+export async function* livingSessions(
+  settings: Settings,
+  subject?: string,
+  before?: string,
+): AsyncGenerator<{ id: string; record: SessionRecord }> {
+  const selection = {
+    ...(subject === undefined ? {} : { subject }),
+    ...(before === undefined ? {} : { before }),
+  };
+  for await (const { id, record: stored } of settings.store.list(selection)) {
+    const record = parseRecord(stored);
+    if (record === undefined || "forward" in record) continue;
+    if (subject !== undefined && record.subject !== subject) continue;
+    const now = settings.now();
+    if (expiredBy(record, now, now, settings) === undefined) {
+      yield { id, record };
+    }
+  }
+}

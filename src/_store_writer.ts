@@ -1,0 +1,112 @@
+/**
+ * Writes to the store, and finds out what became of a write that failed.
+ *
+ * @module
+ */
+
+import { backOff } from "./_back_off.ts";
+import { remembersNonce } from "./_nonce.ts";
+import { parseRecord, type SessionRecord } from "./_record.ts";
+import type { SessionReader } from "./_session_reader.ts";
+import type { Settings } from "./_settings.ts";
+import { SessionConflictError, SessionStoreError } from "./errors.ts";
+import type { EndReason } from "./events.ts";
+import type { StoreCommit, StoreDelete, StorePut } from "./session_store.ts";
+
+/** After so many tries that other writers won, a commit gives up. */
+const MAX_ATTEMPTS = 100;
+
+/** How to recognise a write that took place although the store said otherwise. */
+export interface Proof {
+  /** The id that the write put or deleted. */
+  readonly id: string;
+  /** The name that the put record remembers; `undefined`: the record is gone. */
+  readonly nonce: string | undefined;
+}
+
+/** What all kinds of commits share. */
+export class StoreWriter {
+  readonly settings: Settings;
+  readonly reader: SessionReader;
+
+  /** Constructs a writer. */
+  constructor(settings: Settings, reader: SessionReader) {
+    this.settings = settings;
+    this.reader = reader;
+  }
+
+  /**
+   * Writes, all or nothing.
+   *
+   * A store may report a failure, or a conflict with itself, after the write took
+   * place; so the proof is looked for before that is believed.
+   *
+   * @param commit What to write.
+   * @param proof How to recognise the write.
+   * @returns Whether it took place; `false`: another writer came first.
+   * @throws {SessionStoreError} If the store failed, and the write did not take place.
+   * @throws {SessionTooLargeError} If it does not fit.
+   */
+  async write(commit: StoreCommit, proof: Proof): Promise<boolean> {
+    try {
+      const { ok } = await this.settings.store.commit(commit);
+      // a deletion that finds nothing to delete was not this one's
+      return ok || (proof.nonce !== undefined && await this.#tookPlace(proof));
+    } catch (error) {
+      if (!(error instanceof SessionStoreError)) throw error;
+      const tookPlace = await this.#tookPlace(proof).catch(() => false);
+      if (!tookPlace) throw error;
+      return true;
+    }
+  }
+
+  async #tookPlace({ id, nonce }: Proof): Promise<boolean> {
+    const found = await this.settings.store.get(id);
+    if (nonce === undefined) return found === undefined;
+    const record = parseRecord(found?.record);
+    return record !== undefined && !("forward" in record) &&
+      remembersNonce(record.nonce, nonce);
+  }
+
+  /**
+   * Prepares another try: reports the conflict, and waits.
+   *
+   * @param id The session.
+   * @param attempt How many tries have failed.
+   * @throws {SessionConflictError} If that is enough.
+   */
+  async conflict(id: string, attempt: number): Promise<void> {
+    this.settings.emit({ type: "conflict", id, attempt });
+    if (attempt >= MAX_ATTEMPTS) {
+      throw new SessionConflictError(
+        `Cannot commit session: want one of ${MAX_ATTEMPTS} tries to come before other writers: received ${attempt} conflicts`,
+      );
+    }
+    await backOff(attempt);
+  }
+
+  /** Tells everybody that a session has ended. */
+  ended(id: string, reason: EndReason): void {
+    this.reader.remember(id, reason);
+    this.settings.emit({ type: "ended", id, reason });
+  }
+}
+
+/** Puts a session under its id and its subject, until it expires. */
+export function putOf(
+  id: string,
+  record: SessionRecord,
+  now: number,
+): StorePut {
+  const { subject } = record;
+  const put = { id, record, expireIn: Math.max(1, record.expiresAt - now) };
+  return subject === undefined ? put : { ...put, subject };
+}
+
+/** Deletes ids that share a subject. */
+export function deletesOf(
+  ids: readonly string[],
+  subject: string | undefined,
+): StoreDelete[] {
+  return ids.map((id) => subject === undefined ? { id } : { id, subject });
+}

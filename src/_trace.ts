@@ -1,0 +1,34 @@
+/**
+ * Runs a step within the app's tracing, which must not be able to break it.
+ *
+ * @module
+ */
+
+import type { SessionTrace } from "./session_options.ts";
+
+/**
+ * Runs a step, traced if there is a tracer.
+ *
+ * The step runs exactly once, and its outcome is the step's own, whatever the
+ * tracer throws or returns.
+ *
+ * @param trace The tracer, if any.
+ * @param name The name of the step.
+ * @param step The step.
+ * @returns What the step returns.
+ */
+export async function traced<T>(
+  trace: SessionTrace | undefined,
+  name: "session.load" | "session.commit",
+  step: () => T | Promise<T>,
+): Promise<T> {
+  if (trace === undefined) return await step();
+  let outcome: Promise<T> | undefined;
+  const run = () => outcome ??= (async () => await step())();
+  try {
+    await trace(name, run);
+  } catch {
+    // either the step's own failure, which follows, or the tracer's, which is its own affair
+  }
+  return await run();
+}

@@ -1,0 +1,263 @@
+/**
+ * Carries the token in a cookie: the default transport.
+ *
+ * @module
+ */
+
+import { type Cookie, getCookies, setCookie } from "@std/http/cookie";
+import { checkName, checkOptions, checkType, describeType } from "./_check.ts";
+import { SessionTooLargeError } from "./errors.ts";
+import { MAX_CANDIDATES, type SessionTransport } from "./session_transport.ts";
+
+/** Browsers ignore cookies whose name and value are longer together (RFC 6265bis §5.6). */
+const MAX_PAIR_BYTES = 4_096;
+
+/** Browsers ignore attributes whose value is longer (RFC 6265bis §5.6). */
+const MAX_ATTRIBUTE_BYTES = 1_024;
+
+/** Host names have at most this many characters (RFC 1035 §2.3.4). */
+const MAX_DOMAIN_LENGTH = 253;
+
+const DOMAIN =
+  /^\.?[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*$/;
+const PATH = /^\/[\x20-\x3a\x3c-\x7e]*$/;
+
+const ACTION = "create cookieTransport";
+const SPACE = 0x20;
+const TAB = 0x09;
+const EQUALS = 0x3d;
+const NONE: readonly string[] = [];
+
+/** Options of {@linkcode cookieTransport}; the defaults are the secure ones. */
+export interface CookieOptions {
+  /**
+   * The name, a token of RFC 9110.
+   *
+   * @default `__Host-session`; `__Secure-session` with a `domain` or a `path`
+   *   other than `/`; `session` with `secure: false`
+   */
+  name?: string | undefined;
+  /** The domain whose subdomains get the cookie too. @default none: this host alone */
+  domain?: string | undefined;
+  /** The path below which the cookie is sent; starts with `/`. @default {"/"} */
+  path?: string | undefined;
+  /**
+   * Whether other sites' requests carry it: `Strict` never, `Lax` when they
+   * navigate, `None` always (needs `secure`).
+   *
+   * @default {"Lax"}
+   */
+  sameSite?: "Strict" | "Lax" | "None" | undefined;
+  /** Whether it travels over https (and to localhost) only. @default {true} */
+  secure?: boolean | undefined;
+  /** Whether it is kept apart for each top-level site (CHIPS; needs `secure`). @default {false} */
+  partitioned?: boolean | undefined;
+  /**
+   * Whether it outlives the browser, by Max-Age; `session.persist` overrides it.
+   *
+   * @default {true}
+   */
+  persistent?: boolean | undefined;
+}
+
+/**
+ * Creates a transport that carries the token in a cookie.
+ *
+ * The cookie is always `HttpOnly`. It is read and written by `@std/http/cookie`;
+ * this transport selects the pairs by their exact name, so that no impostor
+ * overrides them, and checks what the writer does not.
+ *
+ * @param options The attributes of the cookie.
+ * @returns The transport.
+ * @throws {TypeError} If an option is unknown, of the wrong type, or breaks
+ *   what the name's prefix or another option demands.
+ *
+ * @example A cookie for all subdomains, gone with the browser
+ * ```ts
+ * import { cookieTransport } from "@tessera/session";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const transport = cookieTransport({ domain: "example.com", persistent: false });
+ *
+ * assertEquals(transport.name, "__Secure-session");
+ * ```
+ */
+export function cookieTransport(options: CookieOptions = {}): SessionTransport {
+  const { persistent, ...attributes } = checkCookieOptions(options);
+  const { name } = attributes;
+  return {
+    name,
+    vary: "Cookie",
+    persistent,
+    read: (request) => {
+      const header = request.headers.get("cookie");
+      return header === null || !header.includes(name)
+        ? NONE
+        : selectValues(header, name);
+    },
+    write: (headers, token, lifetime) => {
+      const size = name.length + token.length;
+      if (size > MAX_PAIR_BYTES) {
+        throw new SessionTooLargeError(
+          `Cannot send session cookie: name and value must be at most ${MAX_PAIR_BYTES} bytes together: received ${size} bytes; keep larger sessions in a store`,
+          { size, limit: MAX_PAIR_BYTES },
+        );
+      }
+      // a fresh object each time: setCookie changes what it is given
+      const cookie: Cookie = { ...attributes, value: token };
+      if (lifetime !== undefined) cookie.maxAge = lifetime;
+      setCookie(headers, cookie);
+    },
+    clear: (headers) => {
+      setCookie(headers, {
+        ...attributes,
+        value: "",
+        maxAge: 0,
+        expires: new Date(0),
+      });
+    },
+  };
+}
+
+/**
+ * Collects the values of the pairs of exactly this name, in one linear pass.
+ *
+ * Only SP and TAB are stripped (RFC 6265bis §5.7.3), and nothing is decoded:
+ * whatever else surrounds a name makes it another name.
+ */
+function selectValues(header: string, name: string): readonly string[] {
+  const values: string[] = [];
+  for (
+    let start = 0;
+    start < header.length && values.length < MAX_CANDIDATES;
+  ) {
+    const semicolon = header.indexOf(";", start);
+    const end = semicolon === -1 ? header.length : semicolon;
+    let from = start;
+    while (from < end && isBlank(header.charCodeAt(from))) from++;
+    start = end + 1;
+    if (!header.startsWith(name, from)) continue;
+    let equals = from + name.length;
+    while (equals < end && isBlank(header.charCodeAt(equals))) equals++;
+    if (equals >= end || header.charCodeAt(equals) !== EQUALS) continue;
+    let first = equals + 1;
+    let last = end;
+    while (first < last && isBlank(header.charCodeAt(first))) first++;
+    while (last > first && isBlank(header.charCodeAt(last - 1))) last--;
+    const pair = new Headers({
+      cookie: `${name}=${header.slice(first, last)}`,
+    });
+    values.push(getCookies(pair)[name] ?? "");
+  }
+  return values;
+}
+
+function isBlank(code: number): boolean {
+  return code === SPACE || code === TAB;
+}
+
+/** A cookie as `setCookie` takes it, but for its value, and whether it persists. */
+type CookieAttributes = Omit<Cookie, "value"> & { persistent: boolean };
+
+/** Checks the options, and completes them. */
+function checkCookieOptions(options: CookieOptions): CookieAttributes {
+  const {
+    domain,
+    path = "/",
+    sameSite = "Lax",
+    secure = true,
+    partitioned = false,
+    ...rest
+  } = checkOptions(ACTION, options, [
+    "name",
+    "domain",
+    "path",
+    "sameSite",
+    "secure",
+    "partitioned",
+    "persistent",
+  ]);
+  const hostOnly = domain === undefined && path === "/";
+  const { persistent = true } = rest;
+  const {
+    name = !secure
+      ? "session"
+      : hostOnly
+      ? "__Host-session"
+      : "__Secure-session",
+  } = rest;
+
+  checkName(ACTION, "name", name);
+  if (domain !== undefined) checkDomain(domain);
+  checkPath(path);
+  if (sameSite !== "Strict" && sameSite !== "Lax" && sameSite !== "None") {
+    throw new TypeError(
+      `Cannot ${ACTION}: "sameSite" must be "Strict", "Lax" or "None": received ${
+        typeof sameSite === "string"
+          ? JSON.stringify(sameSite)
+          : describeType(sameSite)
+      }`,
+    );
+  }
+  checkType(ACTION, "secure", secure, "boolean");
+  checkType(ACTION, "partitioned", partitioned, "boolean");
+  checkType(ACTION, "persistent", persistent, "boolean");
+  if (!secure && sameSite === "None") throw insecure(`"sameSite" None`);
+  if (!secure && partitioned) throw insecure(`"partitioned"`);
+  checkPrefix(name, secure, hostOnly);
+
+  return {
+    name,
+    ...(domain === undefined ? {} : { domain }),
+    path,
+    sameSite,
+    secure,
+    partitioned,
+    httpOnly: true,
+    persistent,
+  };
+}
+
+/** Browsers compare the prefixes without regard to case (RFC 6265bis §5.4). */
+function checkPrefix(name: string, secure: boolean, hostOnly: boolean): void {
+  if (!/^__(?:host|secure|http)/i.test(name)) return;
+  if (!secure) throw insecure(`"name" ${name}`);
+  if (/^__host/i.test(name) && !hostOnly) {
+    throw new TypeError(
+      `Cannot ${ACTION}: "name" ${name} must go with the path "/" and no domain, or begin with __Secure- instead: received a domain or another path`,
+    );
+  }
+}
+
+function insecure(what: string): TypeError {
+  return new TypeError(
+    `Cannot ${ACTION}: ${what} must go with "secure" true, or browsers drop the cookie: received false`,
+  );
+}
+
+function checkDomain(domain: unknown): void {
+  checkType(ACTION, "domain", domain, "string");
+  if (
+    (domain as string).length > MAX_DOMAIN_LENGTH ||
+    !DOMAIN.test(domain as string)
+  ) {
+    throw new TypeError(
+      `Cannot ${ACTION}: "domain" must be a host name: received ${
+        JSON.stringify(domain)
+      }`,
+    );
+  }
+}
+
+function checkPath(path: unknown): void {
+  checkType(ACTION, "path", path, "string");
+  if (
+    (path as string).length > MAX_ATTRIBUTE_BYTES || !PATH.test(path as string)
+  ) {
+    throw new TypeError(
+      `Cannot ${ACTION}: "path" must begin with "/" and have neither ";" nor control characters: received ${
+        JSON.stringify(path)
+      }`,
+    );
+  }
+}

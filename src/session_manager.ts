@@ -1,0 +1,410 @@
+/**
+ * The life of one request's session: load, run the handler, commit.
+ *
+ * @module
+ */
+
+import { describeType } from "./_check.ts";
+import { Committer } from "./_committer.ts";
+import { endSession } from "./_identity.ts";
+import { type LoadResult, SessionLoader } from "./_session_loader.ts";
+import { RequestSession } from "./_request_session.ts";
+import { respond } from "./_respond.ts";
+import { SessionReader } from "./_session_reader.ts";
+import {
+  infoOf,
+  type ListOptions,
+  listSessions,
+  type SessionInfo,
+} from "./_session_list.ts";
+import { resolveSettings, type Settings } from "./_settings.ts";
+import { SKIPPED_SESSION } from "./_skipped_session.ts";
+import { StoreWriter } from "./_store_writer.ts";
+import { traced } from "./_trace.ts";
+import { isDropped } from "./_insecure.ts";
+import { SessionConflictError, SessionStoreError } from "./errors.ts";
+import type { Session, UntypedData } from "./session.ts";
+import type { SessionOptions } from "./session_options.ts";
+
+export type { ListOptions, SessionInfo } from "./_session_list.ts";
+
+/** The managers at work on a request, by the names of their transports. */
+const busy = new WeakMap<Request, Map<string, object>>();
+
+/**
+ * Manages the sessions of an app.
+ *
+ * `withSession` makes one of its options; make it yourself to share it between handlers, or
+ * to list, edit and revoke sessions from outside of requests.
+ *
+ * @typeParam Data What the sessions hold; inferred from the `schema` option.
+ * @typeParam Flash The kinds of flash values and their types.
+ *
+ * @example Revoke a session from outside
+ * ```ts
+ * import { MemoryStore, SessionManager, withSession } from "@tessera/session";
+ * import { TestClient } from "@tessera/session/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using sessions = new SessionManager({ store: new MemoryStore() });
+ * const client = new TestClient(withSession((_request, session) => {
+ *   if (session.isNew) session.set("cart", ["apples"]);
+ *   return new Response(session.id);
+ * }, sessions));
+ *
+ * const id = await (await client.get("/")).text();
+ *
+ * assertEquals(await sessions.revoke(id), true);
+ * assertEquals(await sessions.get(id), undefined);
+ * ```
+ */
+export class SessionManager<
+  Data extends object = UntypedData,
+  Flash extends object = UntypedData,
+> {
+  readonly #settings: Settings;
+  readonly #reader: SessionReader;
+  readonly #writer: StoreWriter;
+  readonly #loader: SessionLoader;
+  readonly #committer: Committer;
+  #warnedOfInsecure = false;
+
+  /**
+   * Constructs a manager; nothing is opened or read yet.
+   *
+   * @param options The options; every one has a secure default.
+   * @throws {TypeError} If an option is unknown, of the wrong type, or contradicts another.
+   * @throws {RangeError} If a number is out of its range.
+   */
+  constructor(options: SessionOptions<Data> = {}) {
+    this.#settings = resolveSettings(options);
+    this.#reader = new SessionReader(this.#settings);
+    this.#writer = new StoreWriter(this.#settings, this.#reader);
+    this.#loader = new SessionLoader(this.#settings, this.#reader);
+    this.#committer = new Committer(this.#writer);
+  }
+
+  /**
+   * Serves one request: loads its session, runs the handler, commits, responds.
+   *
+   * The response leaves only after the commit succeeded. If the handler throws,
+   * nothing is saved.
+   *
+   * @param request The request.
+   * @param run The handler.
+   * @returns The handler's response, with the cookie if there is one to set.
+   * @throws What the handler throws, unchanged.
+   * @throws {SessionStoreError} If the store fails, unless `onError` answers.
+   * @throws {SessionConflictError} If other writers kept winning, unless `onError` answers.
+   * @throws {SessionTooLargeError} If the session does not fit its store.
+   * @throws {SessionValidationError} If the data does not fit the `schema`.
+   */
+  async handle(
+    request: Request,
+    run: (session: Session<Data, Flash>) => Response | Promise<Response>,
+  ): Promise<Response> {
+    return await this.#serve(request, (load) => {
+      const loading = load();
+      return loading instanceof Promise ? loading.then(run) : run(loading);
+    });
+  }
+
+  /**
+   * Serves one request whose handler may or may not load the session.
+   *
+   * @param request The request.
+   * @param run The handler; calls `load` for the session, as often as it likes.
+   * @returns The handler's response; untouched, if it did not load the session.
+   * @throws What {@linkcode handle} throws.
+   */
+  async handleLazily(
+    request: Request,
+    run: (
+      load: () => Promise<Session<Data, Flash>>,
+    ) => Response | Promise<Response>,
+  ): Promise<Response> {
+    return await this.#serve(request, (load) => {
+      let loading: Promise<Session<Data, Flash>> | undefined;
+      return run(() => loading ??= Promise.resolve(load()));
+    });
+  }
+
+  async #serve(
+    request: Request,
+    run: (
+      load: () => Session<Data, Flash> | Promise<Session<Data, Flash>>,
+    ) => Response | Promise<Response>,
+  ): Promise<Response> {
+    const { skip, onError } = this.#settings;
+    if (skip?.(request)) {
+      return await run(() => SKIPPED_SESSION as Session<Data, Flash>);
+    }
+    let opening: RequestSession | Promise<RequestSession> | undefined;
+    const load = () => {
+      opening ??= this.#open(request);
+      return opening instanceof Promise
+        ? opening.then(handleOf<Data, Flash>)
+        : handleOf<Data, Flash>(opening);
+    };
+    const leave = this.#enter(request);
+    try {
+      const response = await run(load);
+      if (!isResponse(response)) {
+        throw new TypeError(
+          `Cannot respond: the handler must return a Response: received ${
+            describeType(response)
+          }`,
+        );
+      }
+      return opening === undefined
+        ? response
+        : await this.#finish(await opening, response);
+    } catch (error) {
+      (await settled(opening))?.handle.discard();
+      if (
+        onError !== undefined &&
+        (error instanceof SessionStoreError ||
+          error instanceof SessionConflictError)
+      ) return await onError(error, request);
+      throw error;
+    } finally {
+      leave();
+    }
+  }
+
+  /**
+   * Loads the session of a request: the first half of {@linkcode handle}.
+   *
+   * @param request The request.
+   * @returns The session; a blank one, if the request brought none that lives.
+   * @throws {SessionStoreError} If the store fails.
+   * @throws {SessionValidationError} If the data no longer fits the `schema`, and
+   *   `onInvalid` is `"fail"`.
+   */
+  async load(request: Request): Promise<Session<Data, Flash>> {
+    if (this.#settings.skip?.(request)) {
+      return SKIPPED_SESSION as Session<Data, Flash>;
+    }
+    return handleOf(await this.#open(request));
+  }
+
+  /**
+   * Commits a session, and writes its cookie: the second half of {@linkcode handle}.
+   *
+   * @param session The session, from {@linkcode load}.
+   * @param response The response to send.
+   * @returns The response, with the cookie if there is one to set.
+   * @throws {TypeError} If the session was not loaded by this manager.
+   * @throws What {@linkcode handle} throws for the commit.
+   */
+  async commit(
+    session: Session<Data, Flash>,
+    response: Response,
+  ): Promise<Response> {
+    if (session as Session === SKIPPED_SESSION) return response;
+    const owner = RequestSession.of(session);
+    if (owner === undefined || owner.settings !== this.#settings) {
+      throw new TypeError(
+        `Cannot commit session: want one that this manager loaded: received ${
+          owner === undefined ? describeType(session) : "another manager's"
+        }`,
+      );
+    }
+    return await this.#finish(owner, response);
+  }
+
+  /**
+   * Edits a session outside of a request: from a queue, a timer, a socket.
+   *
+   * Merges with requests as these do with each other. It is no use of the session by its client,
+   * so it does not put off the idle timeout.
+   *
+   * @param id The public id of the session; an id that was just replaced leads to it too.
+   * @param edit Changes the session; saved when it returns, not if it throws.
+   * @returns What `edit` returned, or `undefined` if there is no such session.
+   * @throws What `edit` throws, unchanged.
+   * @throws {TypeError} If the manager is stateless.
+   * @throws {SessionStoreError} If the store fails.
+   * @throws {SessionConflictError} If other writers kept winning.
+   */
+  async edit<T>(
+    id: string,
+    edit: (session: Session<Data, Flash>) => T | Promise<T>,
+  ): Promise<T | undefined> {
+    this.#assertStored("edit session");
+    const found = await this.#reader.find(id);
+    if ("missing" in found) return undefined;
+    const origin = { transport: undefined, consulted: [], stale: false };
+    const session = this.#attach({ origin, loaded: found });
+    try {
+      const result = await edit(handleOf(session));
+      await this.#commit(session);
+      return session.dropped ? undefined : result;
+    } catch (error) {
+      session.handle.discard();
+      throw error;
+    }
+  }
+
+  /**
+   * Looks a session up, without using it.
+   *
+   * @param id The public id; an id that was just replaced leads to its session too.
+   * @returns What is known of it; never a token.
+   * @throws {TypeError} If the manager is stateless.
+   * @throws {SessionStoreError} If the store fails.
+   */
+  async get(id: string): Promise<SessionInfo | undefined> {
+    this.#assertStored("get session");
+    const found = await this.#reader.find(id);
+    return "missing" in found ? undefined : infoOf(found.id, found.record);
+  }
+
+  /**
+   * Lists the living sessions, newest first: all, or those of one subject.
+   *
+   * @param options Which, how many, and from where on.
+   * @returns The sessions, read from the store as the caller iterates.
+   * @throws {TypeError} If the manager is stateless, or an option is unknown.
+   * @throws {RangeError} If the limit is not an integer of 1 or more.
+   */
+  list(options: ListOptions = {}): AsyncIterable<SessionInfo> {
+    this.#assertStored("list sessions");
+    return listSessions(this.#settings, options);
+  }
+
+  /**
+   * Ends a session.
+   *
+   * @param id The public id; an id that was just replaced leads to its session too.
+   * @returns Whether there was one.
+   * @throws {TypeError} If the manager is stateless.
+   * @throws {SessionStoreError} If the store fails.
+   */
+  async revoke(id: string): Promise<boolean> {
+    this.#assertStored("revoke session");
+    return await endSession(this.#writer, id, "revoked");
+  }
+
+  /** Closes what the manager opened itself: the database, if no `store` was given. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#settings.store.close();
+  }
+
+  /** Loads what a request brings; at once, if it brings nothing. */
+  #open(request: Request): RequestSession | Promise<RequestSession> {
+    this.#assertAlone(request);
+    const { trace } = this.#settings;
+    const loading = trace === undefined
+      ? this.#loader.load(request)
+      : traced(trace, "session.load", () => this.#loader.load(request));
+    return loading instanceof Promise
+      ? loading.then((result) => this.#attach(result, request))
+      : this.#attach(loading, request);
+  }
+
+  #attach({ origin, loaded }: LoadResult, request?: Request): RequestSession {
+    return new RequestSession(this.#settings, this.#committer, {
+      origin,
+      loaded,
+      request,
+    });
+  }
+
+  async #commit(session: RequestSession): Promise<void> {
+    await traced(
+      this.#settings.trace,
+      "session.commit",
+      () => session.commit(),
+    );
+  }
+
+  async #finish(
+    session: RequestSession,
+    response: Response,
+  ): Promise<Response> {
+    const { settings, handle, loaded } = session;
+    if (handle.changedLate) {
+      settings.emit({
+        type: "warning",
+        id: handle.id,
+        message:
+          "A value was changed in place after session.commit(), and is not saved: change it before, or use manager.edit",
+      });
+    }
+    if (loaded !== undefined || handle.accessed) await this.#commit(session);
+    const answered = respond(session, response);
+    if (session.answer?.type === "token" && !this.#warnedOfInsecure) {
+      this.#warnOfInsecure(session.request, answered);
+    }
+    return answered;
+  }
+
+  /** Says once, by an event, that browsers drop the cookie. */
+  #warnOfInsecure(request: Request | undefined, { headers }: Response): void {
+    if (request === undefined || !isDropped(request, headers)) return;
+    this.#warnedOfInsecure = true;
+    this.#settings.emit({
+      type: "warning",
+      message:
+        `Browsers drop the Secure session cookie of a plain http response unless the host is localhost: serve over https; or, if a proxy in front does, ignore this; or, where https cannot be, set "cookie: { secure: false }"`,
+    });
+  }
+
+  /** Notes that this manager is at work on a request, until the returned function is called. */
+  #enter(request: Request): () => void {
+    this.#assertAlone(request);
+    let names = busy.get(request);
+    if (names === undefined) busy.set(request, names = new Map());
+    const mine = this.#settings.transports.filter(({ name }) =>
+      !names.has(name)
+    );
+    for (const { name } of mine) names.set(name, this);
+    return () => mine.forEach(({ name }) => names.delete(name));
+  }
+
+  /** Two managers that answer under one name would overwrite each other's tokens. */
+  #assertAlone(request: Request): void {
+    const names = busy.get(request);
+    if (names === undefined) return;
+    for (const { name } of this.#settings.transports) {
+      const other = names.get(name);
+      if (other !== undefined && other !== this) {
+        throw new TypeError(
+          `Cannot load session: two managers of one request must have different names: received "${name}" twice; set "cookie: { name }"`,
+        );
+      }
+    }
+  }
+
+  #assertStored(action: string): void {
+    if (this.#settings.cipher !== undefined) {
+      throw new TypeError(
+        `Cannot ${action}: want a manager with a store: received one with "stateless"`,
+      );
+    }
+  }
+}
+
+function handleOf<Data extends object, Flash extends object>(
+  session: RequestSession,
+): Session<Data, Flash> {
+  return session.handle as unknown as Session<Data, Flash>;
+}
+
+/** Waits for a session that may have failed to load. */
+async function settled(
+  opening: RequestSession | Promise<RequestSession> | undefined,
+): Promise<RequestSession | undefined> {
+  try {
+    return await opening;
+  } catch {
+    return undefined; // that is the error already under way
+  }
+}
+
+/** Responses of other realms and polyfills count too. */
+function isResponse(value: unknown): value is Response {
+  return typeof value === "object" && value !== null && "headers" in value &&
+    "status" in value;
+}

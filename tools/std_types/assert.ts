@@ -1,0 +1,4 @@
+/** `@std/assert` from npm. */
+
+// @ts-types="./assert.d.ts"
+export * from "deno-std/assert/mod.js";
