@@ -19,7 +19,16 @@
  */
 
 export { bearerTransport } from "./src/bearer_transport.ts";
+export {
+  consoleEvents,
+  type ConsoleEventsOptions,
+  type ConsoleLevel,
+} from "./src/console_events.ts";
 export { type CookieOptions, cookieTransport } from "./src/cookie_transport.ts";
+export {
+  crossOriginProtection,
+  type CrossOriginProtectionOptions,
+} from "./src/cross_origin_protection.ts";
 export type { Duration } from "./src/duration.ts";
 export {
   SessionClosedError,
@@ -65,6 +74,17 @@ export {
   openDefaultKv,
 } from "./src/kv_store.ts";
 export { MemoryStore } from "./src/memory_store.ts";
+export {
+  type OpenTelemetryApi,
+  type OpenTelemetryEvents,
+  openTelemetryEvents,
+  type OpenTelemetrySpan,
+} from "./src/open_telemetry_events.ts";
+export {
+  requireSession,
+  type RequireSessionOptions,
+  type SignedInSession,
+} from "./src/require_session.ts";
 export type {
   KeyOf,
   LoginOptions,
@@ -74,6 +94,7 @@ export type {
 } from "./src/session.ts";
 export {
   type ListOptions,
+  type RevokeAllOptions,
   type SessionInfo,
   SessionManager,
 } from "./src/session_manager.ts";

@@ -127,7 +127,7 @@ export async function signIn(
       settleFlash(changes.taken);
       request.settle({ id, record: stored, data }, secret, now);
       if (base === undefined) settings.emit({ type: "created", id });
-      else writer.ended(base.id, "rotated");
+      else writer.reader.ended(base.id, "rotated");
       settings.emit({ type: "login", id });
       return await evict(writer, subject);
     }
@@ -200,6 +200,7 @@ export async function regenerate(
       settleFlash(changes.taken);
       request.settle({ id, record: stored, data }, secret, now);
       settings.emit({ type: "regenerated", id, previousId: base.id });
+      writer.reader.onMoved(base.id, id);
       return job.resolve();
     }
     await writer.conflict(base.id, attempt);
@@ -266,7 +267,7 @@ export async function endSession(
   id: string,
   reason: EndReason,
 ): Promise<boolean> {
-  const find = () => writer.reader.find(id);
+  const find = () => writer.reader.find(id, { dataNeeded: false });
   return await remove(writer, await find(), reason, find) === undefined;
 }
 
@@ -285,7 +286,7 @@ async function remove(
       delete: deletesOf([id, ...hops], record.subject),
     };
     if (await writer.write(commit, { id, nonce: undefined })) {
-      writer.ended(id, reason);
+      writer.reader.ended(id, reason);
       return undefined;
     }
     await writer.conflict(id, attempt);

@@ -9,7 +9,9 @@ import {
   SessionHandle,
   type SessionIo,
 } from "./_session_handle.ts";
+import { SessionLinks } from "./_session_links.ts";
 import type { StoredSession } from "./_session_reader.ts";
+import type { SessionWatcher } from "./_session_watcher.ts";
 import type { Settings } from "./_settings.ts";
 import type { Lifetimes, SessionRecord } from "./_record.ts";
 import type { SessionTransport } from "./session_transport.ts";
@@ -43,6 +45,16 @@ export interface SessionCommitter {
   commit(session: RequestSession): Promise<void>;
 }
 
+/** The manager's parts that the session of a request works with. */
+export interface SessionParts {
+  /** The settings. */
+  readonly settings: Settings;
+  /** What commits it. */
+  readonly committer: SessionCommitter;
+  /** What watches for its end. */
+  readonly watcher: SessionWatcher;
+}
+
 /** What a session is made of. */
 export interface RequestSessionInit {
   /** Who it is loaded for. */
@@ -64,27 +76,29 @@ export class RequestSession implements SessionIo {
   /** Whether the changes were dropped, because the session had ended. */
   dropped = false;
   #answer: Answer | undefined;
+  #links: SessionLinks | undefined;
+  /** The id under which the session is stored, if it is. */
+  #storedId: string | undefined;
   readonly #committer: SessionCommitter;
+  readonly #watcher: SessionWatcher;
   #committing: Promise<void> | undefined;
 
   /**
    * Constructs the session of a request.
    *
-   * @param settings The manager's settings.
-   * @param committer What commits it.
+   * @param parts The manager's parts.
    * @param init What it is made of.
    */
-  constructor(
-    settings: Settings,
-    committer: SessionCommitter,
-    init: RequestSessionInit,
-  ) {
+  constructor(parts: SessionParts, init: RequestSessionInit) {
+    const { settings, committer, watcher } = parts;
     this.settings = settings;
     this.origin = init.origin;
     this.loaded = init.loaded;
+    this.#storedId = init.loaded?.id;
     this.request = init.request;
     this.usedAt = settings.now();
     this.#committer = committer;
+    this.#watcher = watcher;
     this.handle = new SessionHandle(this, init.loaded);
   }
 
@@ -109,6 +123,28 @@ export class RequestSession implements SessionIo {
     return this.#answer;
   }
 
+  get signal(): AbortSignal {
+    return this.#link("get session signal").signal;
+  }
+
+  attach(socket: WebSocket): void {
+    this.#link("attach socket").attach(socket);
+  }
+
+  /** What is tied to the session, if anything is. */
+  get links(): SessionLinks | undefined {
+    return this.#links;
+  }
+
+  #link(action: string): SessionLinks {
+    if (this.settings.cipher !== undefined) {
+      throw new TypeError(
+        `Cannot ${action}: want a manager with a store: received one with "stateless"`,
+      );
+    }
+    return this.#links ??= new SessionLinks(this.#watcher, this.#storedId);
+  }
+
   nextId(): string {
     return ulid(Math.max(0, this.settings.now()));
   }
@@ -130,6 +166,8 @@ export class RequestSession implements SessionIo {
    */
   settle(state: LoadedState, secret: string | undefined, now: number): void {
     this.handle.settle(state);
+    this.#storedId = state.id;
+    this.#links?.follow(state.id);
     const { transport, stale } = this.origin;
     if (transport === undefined || secret === undefined) return;
     const { record } = state;
@@ -154,6 +192,12 @@ export class RequestSession implements SessionIo {
       ? Math.max(0, Math.min(seconds, MAX_AGE_SECONDS))
       : undefined;
     this.#answer = { type: "token", token, lifetime };
+  }
+
+  /** Gives up: nothing of the request is committed, and nothing tied to it is kept. */
+  discard(): void {
+    this.handle.discard();
+    this.#links?.discard();
   }
 
   /** Tells the client to forget its token: this request ended the session. */

@@ -5,6 +5,7 @@
  */
 
 import type { Answer, RequestSession } from "./_request_session.ts";
+import type { SessionLinks } from "./_session_links.ts";
 import type { SessionTransport } from "./session_transport.ts";
 
 /**
@@ -17,15 +18,19 @@ import type { SessionTransport } from "./session_transport.ts";
  *   one response between users.
  */
 export function respond(session: RequestSession, response: Response): Response {
-  const { answer, handle, origin } = session;
+  const { answer, handle, origin, links } = session;
   if (answer === undefined && !handle.accessed) return response;
+  if (response.type === "error" || response.status === 101) links?.respond();
   if (response.type === "error") return response;
-  if (answer === undefined) return varied(response, origin.consulted);
+  if (answer === undefined && !links?.signalled) {
+    return varied(response, origin.consulted);
+  }
   // a 101 cannot be built anew, and is never shared: it belongs to its socket
-  const target = response.status === 101 ? response : rebuild(response);
-  const { headers } = target;
-  addVary(headers, origin.consulted);
-  if (origin.transport !== undefined) write(headers, origin.transport, answer);
+  const target = response.status === 101 ? response : rebuild(response, links);
+  addVary(target.headers, origin.consulted);
+  if (origin.transport !== undefined && answer !== undefined) {
+    write(target.headers, origin.transport, answer);
+  }
   return target;
 }
 
@@ -53,13 +58,40 @@ function varied(
   }
 }
 
-function rebuild(response: Response): Response {
-  const { body, status, statusText, headers } = response;
-  return new Response(body, {
-    status,
-    statusText,
-    headers: new Headers(headers),
-  });
+/** Builds a response anew; who watches the session is let go with the end of its body. */
+function rebuild(response: Response, links?: SessionLinks): Response {
+  const { status, statusText } = response;
+  const headers = new Headers(response.headers);
+  let { body } = response;
+  if (links?.signalled && body !== null) {
+    body = onEnd(body, () => links.respond());
+  } else links?.respond();
+  return new Response(body, { status, statusText, headers });
+}
+
+/** Passes a body on, and calls back when it ends, fails, or is no longer wanted. */
+function onEnd(
+  body: ReadableStream<Uint8Array<ArrayBuffer>>,
+  ended: () => void,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const reader = body.getReader();
+  return new ReadableStream({
+    async pull(controller) {
+      try {
+        const { done, value } = await reader.read();
+        if (!done) return controller.enqueue(value);
+        ended();
+        controller.close();
+      } catch (error) {
+        ended();
+        controller.error(error);
+      }
+    },
+    async cancel(reason) {
+      ended();
+      await reader.cancel(reason);
+    },
+  }, { highWaterMark: 0 });
 }
 
 function addVary(

@@ -33,6 +33,10 @@ export interface SessionIo {
   nextId(): string;
   /** Commits the session now. */
   commit(): Promise<void>;
+  /** Aborts when the session ends. */
+  readonly signal: AbortSignal;
+  /** Closes a socket when the session ends. */
+  attach(socket: WebSocket): void;
 }
 
 /** A session as loaded: its id, its record, and its data as the schema sees it. */
@@ -289,6 +293,26 @@ export class SessionHandle implements Session {
   async commit(): Promise<void> {
     this.#accessed = true;
     await this.#io.commit();
+  }
+
+  get signal(): AbortSignal {
+    this.#accessed = true;
+    return this.#io.signal;
+  }
+
+  attach(socket: WebSocket): void {
+    this.#accessed = true;
+    if (
+      typeof (socket as Partial<WebSocket> | null)?.addEventListener !==
+        "function"
+    ) {
+      throw new TypeError(
+        `Cannot attach socket: want a WebSocket: received ${
+          describeType(socket)
+        }`,
+      );
+    }
+    this.#io.attach(socket);
   }
 
   /** Whether the handler has used the session at all, so that its answer depends on it. */

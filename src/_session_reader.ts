@@ -41,12 +41,20 @@ export interface FindOptions {
   readonly secret?: string | undefined;
   /** When the request that asks began to use the session. */
   readonly usedAt?: number;
+  /** Whether the data is wanted, so that the schema has to check it. @default {true} */
+  readonly dataNeeded?: boolean;
 }
 
 /** Reads sessions, follows replaced ids, and decides what has expired. */
 export class SessionReader {
   readonly #settings: Settings;
   readonly #ended = new Map<string, EndReason>();
+
+  /** Called with every session that this process ends. */
+  onEnded: (id: string, reason: EndReason) => void = () => {};
+
+  /** Called with every session that this process gives a new id. */
+  onMoved: (from: string, to: string) => void = () => {};
 
   /** Constructs a reader. */
   constructor(settings: Settings) {
@@ -97,19 +105,23 @@ export class SessionReader {
         await this.#expire(next, found.version, record.subject, expired);
         return { missing: expired, id: next };
       }
-      const data = await checkLoaded(this.#settings, next, record.data);
+      const data = options.dataNeeded === false
+        ? record.data
+        : await checkLoaded(this.#settings, next, record.data);
       return { id: next, record, data, version: found.version, secret, hops };
     }
     return { missing: "unknown", id };
   }
 
-  /** Remembers how a session ended, for those who ask later. */
-  remember(id: string, reason: EndReason): void {
+  /** Tells everybody that a session has ended, and remembers how for who asks later. */
+  ended(id: string, reason: EndReason): void {
     this.#ended.set(id, reason);
     if (this.#ended.size > MAX_ENDED) {
       const [oldest] = this.#ended.keys();
       if (oldest !== undefined) this.#ended.delete(oldest);
     }
+    this.#settings.emit({ type: "ended", id, reason });
+    this.onEnded(id, reason);
   }
 
   /** Removes an expired record, so that no other clock revives it. */
@@ -126,9 +138,7 @@ export class SessionReader {
         put: [],
         delete: [removal],
       });
-      if (!ok) return;
-      this.remember(id, reason);
-      this.#settings.emit({ type: "ended", id, reason });
+      if (ok) this.ended(id, reason);
     } catch {
       // reported by the store's guard; the store's own expiry will remove it
     }

@@ -10,7 +10,6 @@ import { parseRecord, type SessionRecord } from "./_record.ts";
 import type { SessionReader } from "./_session_reader.ts";
 import type { Settings } from "./_settings.ts";
 import { SessionConflictError, SessionStoreError } from "./errors.ts";
-import type { EndReason } from "./events.ts";
 import type { StoreCommit, StoreDelete, StorePut } from "./session_store.ts";
 
 /** After so many tries that other writers won, a commit gives up. */
@@ -83,12 +82,6 @@ export class StoreWriter {
       );
     }
     await backOff(attempt);
-  }
-
-  /** Tells everybody that a session has ended. */
-  ended(id: string, reason: EndReason): void {
-    this.reader.remember(id, reason);
-    this.settings.emit({ type: "ended", id, reason });
   }
 }
 

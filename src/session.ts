@@ -273,4 +273,27 @@ export interface Session<
    * @throws {SessionValidationError} If the data does not fit the `schema`.
    */
   commit(): Promise<void>;
+
+  /**
+   * Aborts when this session ends, in whatever process: its `reason` is a
+   * `SessionEndedError` that says why.
+   *
+   * At once if this process ends it, or if the store's `watch` reaches across processes;
+   * within the `pollInterval` otherwise. A new id by `regenerate` is no end. It is let go when
+   * the body of the response ends, so read it before the response is returned.
+   *
+   * @throws {SessionClosedError} If it is first read after the response was returned.
+   * @throws {TypeError} If the manager is stateless.
+   */
+  readonly signal: AbortSignal;
+
+  /**
+   * Closes a socket with code 3000 when this session ends, in whatever process.
+   *
+   * It is let go when the socket closes.
+   *
+   * @param socket The server's side of the socket.
+   * @throws {TypeError} If the manager is stateless.
+   */
+  attach(socket: WebSocket): void;
 }

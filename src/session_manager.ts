@@ -8,7 +8,7 @@ import { describeType } from "./_check.ts";
 import { Committer } from "./_committer.ts";
 import { endSession } from "./_identity.ts";
 import { type LoadResult, SessionLoader } from "./_session_loader.ts";
-import { RequestSession } from "./_request_session.ts";
+import { RequestSession, type SessionParts } from "./_request_session.ts";
 import { respond } from "./_respond.ts";
 import { SessionReader } from "./_session_reader.ts";
 import {
@@ -17,7 +17,9 @@ import {
   listSessions,
   type SessionInfo,
 } from "./_session_list.ts";
+import { type RevokeAllOptions, revokeSubject } from "./_revocation.ts";
 import { resolveSettings, type Settings } from "./_settings.ts";
+import { SessionWatcher } from "./_session_watcher.ts";
 import { SKIPPED_SESSION } from "./_skipped_session.ts";
 import { StoreWriter } from "./_store_writer.ts";
 import { traced } from "./_trace.ts";
@@ -26,6 +28,7 @@ import { SessionConflictError, SessionStoreError } from "./errors.ts";
 import type { Session, UntypedData } from "./session.ts";
 import type { SessionOptions } from "./session_options.ts";
 
+export type { RevokeAllOptions } from "./_revocation.ts";
 export type { ListOptions, SessionInfo } from "./_session_list.ts";
 
 /** The managers at work on a request, by the names of their transports. */
@@ -66,7 +69,7 @@ export class SessionManager<
   readonly #reader: SessionReader;
   readonly #writer: StoreWriter;
   readonly #loader: SessionLoader;
-  readonly #committer: Committer;
+  readonly #parts: SessionParts;
   #warnedOfInsecure = false;
 
   /**
@@ -81,7 +84,11 @@ export class SessionManager<
     this.#reader = new SessionReader(this.#settings);
     this.#writer = new StoreWriter(this.#settings, this.#reader);
     this.#loader = new SessionLoader(this.#settings, this.#reader);
-    this.#committer = new Committer(this.#writer);
+    this.#parts = {
+      settings: this.#settings,
+      committer: new Committer(this.#writer),
+      watcher: new SessionWatcher(this.#settings, this.#reader),
+    };
   }
 
   /**
@@ -160,7 +167,7 @@ export class SessionManager<
         ? response
         : await this.#finish(await opening, response);
     } catch (error) {
-      (await settled(opening))?.handle.discard();
+      (await settled(opening))?.discard();
       if (
         onError !== undefined &&
         (error instanceof SessionStoreError ||
@@ -239,9 +246,10 @@ export class SessionManager<
     try {
       const result = await edit(handleOf(session));
       await this.#commit(session);
+      session.links?.respond();
       return session.dropped ? undefined : result;
     } catch (error) {
-      session.handle.discard();
+      session.discard();
       throw error;
     }
   }
@@ -286,8 +294,29 @@ export class SessionManager<
     return await endSession(this.#writer, id, "revoked");
   }
 
+  /**
+   * Ends every session of a subject: "log out everywhere".
+   *
+   * Every one that existed when it was called; who signs in meanwhile stays.
+   *
+   * @param subject The subject, compared by code unit.
+   * @param options The session to spare.
+   * @returns How many sessions it ended.
+   * @throws {TypeError} If the subject is no string, an option is unknown, or the manager is
+   *   stateless.
+   * @throws {SessionStoreError} If the store fails; some may have ended by then.
+   */
+  async revokeAll(
+    subject: string,
+    options: RevokeAllOptions = {},
+  ): Promise<number> {
+    this.#assertStored("revoke sessions");
+    return await revokeSubject(this.#writer, subject, options);
+  }
+
   /** Closes what the manager opened itself: the database, if no `store` was given. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#parts.watcher.close();
     await this.#settings.store.close();
   }
 
@@ -304,7 +333,7 @@ export class SessionManager<
   }
 
   #attach({ origin, loaded }: LoadResult, request?: Request): RequestSession {
-    return new RequestSession(this.#settings, this.#committer, {
+    return new RequestSession(this.#parts, {
       origin,
       loaded,
       request,

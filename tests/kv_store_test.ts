@@ -808,7 +808,9 @@ Deno.test("KvStore.commit() tells a failed check from interference with unchecke
   };
   await commit(t.store, change);
   assertEquals(await t.store.get("b"), undefined);
+  const calls = t.spy.count("commit");
   assertEquals(await t.store.commit(change), { ok: false });
+  assertEquals(t.spy.count("commit"), calls + 1);
 });
 
 // Batching of reads
@@ -936,6 +938,22 @@ Deno.test("KvStore.commit() of the same id keeps its order, and never shares an 
   assertEquals(await t.store.get(ID), { record: 1, version });
 });
 
+Deno.test("KvStore.commit() of one burst lets one of many rivals win", async () => {
+  for (const batch of [true, false]) {
+    using t = await open({ batch });
+    const create = (i: number) => t.store.commit(put(ID, i, { version: null }));
+    const results = await Promise.all(
+      Array.from({ length: 20 }, (_, i) => create(i)),
+    );
+    assertEquals(results.filter(({ ok }) => ok).length, 1);
+    const first = await t.store.get(ID);
+    assertEquals(first?.record, results.findIndex(({ ok }) => ok));
+    // Writes without a check are all made, in order.
+    await Promise.all([1, 2, 3].map((i) => commit(t.store, put(ID, i))));
+    assertNotEquals((await t.store.get(ID))?.version, first?.version);
+  }
+});
+
 Deno.test("KvStore.commit() gives each commit of a group its own outcome", async () => {
   using t = await open();
   await commit(t.store, put("taken", 1));
@@ -1055,6 +1073,8 @@ Deno.test("KvStore gives up after two seconds, for a whole group at once", async
   const took = performance.now() - start;
   // Reads: two batches, and a third after them.
   assert(took > 1_500 && took < 4_500, `${took} ms`);
+  const commits = t.spy.calls.filter(({ type }) => type === "commit");
+  assert(commits.every(({ size }) => size === 30));
   t.spy.before = () => {};
   assertEquals(await t.store.get(ID), undefined);
 });
@@ -1099,7 +1119,7 @@ Deno.test("KvStore.commit() that was applied but reported as failed is a conflic
   }
 });
 
-Deno.test("KvStore counts exactly when four processes write to one file", async () => {
+Deno.test("KvStore loses no write when four processes write to one file", async () => {
   const folder = await Deno.makeTempDir();
   try {
     const store = import.meta.resolve("../src/kv_store.ts");

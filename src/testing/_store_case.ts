@@ -70,6 +70,31 @@ export function sleep(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
+/**
+ * Reads again and again while a writer is at work, and waits for its end.
+ *
+ * @param writer What settles when the last write is done.
+ * @param readOnce Reads, and asserts.
+ */
+export async function readDuring(
+  writer: Promise<void>,
+  readOnce: () => Promise<void>,
+): Promise<void> {
+  let writing = true;
+  const ended = writer.finally(() => writing = false);
+  // Awaited below; until then its failure is not an unhandled rejection.
+  ended.catch(() => {});
+  try {
+    for (let reads = 1; writing; reads++) {
+      await readOnce();
+      // Lets timers and sockets have their turn, however fast the store is.
+      if (reads % 10 === 0) await sleep(0);
+    }
+  } finally {
+    await ended;
+  }
+}
+
 /** Makes a put that lives longer than the suite. */
 export function toPut(
   id: string,

@@ -7,6 +7,7 @@ import {
   newIds,
   put,
   read,
+  readDuring,
   type StoreCase,
   toPut,
   tryCommit,
@@ -195,11 +196,10 @@ export const RACE_CASES: readonly StoreCase[] = [
       const write = (n: number) =>
         commit(store, { put: [toPut(a, n), toPut(b, n)] }, "it has no checks");
       await write(0);
-      let writing = true;
       const writer = (async () => {
         for (let n = 1; n <= 20; n++) await write(n);
-      })().finally(() => writing = false);
-      while (writing) {
+      })();
+      await readDuring(writer, async () => {
         const [first, second] = await Promise.all([
           read(store, a, "while it is overwritten"),
           read(store, b, "while it is overwritten"),
@@ -210,15 +210,13 @@ export const RACE_CASES: readonly StoreCase[] = [
             { id: b, version: second.version },
           ],
         });
-        if (ok) {
-          assertEquals(
-            first.record,
-            second.record,
-            "records put together, whose versions are both current, must match",
-          );
-        }
-      }
-      await writer;
+        if (!ok) return;
+        assertEquals(
+          first.record,
+          second.record,
+          "records put together, whose versions are both current, must match",
+        );
+      });
     },
   },
 ];

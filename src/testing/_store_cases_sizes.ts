@@ -9,6 +9,7 @@ import {
   newIds,
   put,
   read,
+  readDuring,
   show,
   type StoreCase,
   toPut,
@@ -138,30 +139,27 @@ export const SIZE_CASES: readonly StoreCase[] = [
       const id = newId();
       const size = Math.min(200 * KIB, largestRecord);
       await put(store, id, new Uint8Array(size).fill(0));
-      let writing = true;
+      const lengthOf = (n: number) => n % 3 === 2 ? 100 : size - n;
       const writer = (async () => {
         for (let n = 1; n <= 12; n++) {
-          const length = n % 3 === 0 ? 100 : size - n;
-          await put(store, id, new Uint8Array(length).fill(n));
+          await put(store, id, new Uint8Array(lengthOf(n)).fill(n));
         }
-      })().finally(() => writing = false);
-      while (writing) {
+      })();
+      await readDuring(writer, async () => {
         const { record } = await read(store, id, "while it is overwritten");
         const bytes = record as Uint8Array;
-        const torn = bytes.findIndex((byte) => byte !== bytes[0]);
+        const [n = -1] = bytes;
+        const torn = bytes.findIndex((byte) => byte !== n);
         assert(
           torn < 0,
           "get must give one write of the record, not parts of two: " +
-            `received ${bytes[0]} at the start and ${bytes[torn]} at ${torn}`,
+            `received ${n} at the start and ${bytes[torn]} at ${torn}`,
         );
-        const n = bytes[0] ?? 0;
-        const length = n === 0 ? size : n % 3 === 0 ? 100 : size - n;
         assert(
-          bytes.length === length,
-          `get must give all ${length} bytes: received ${bytes.length}`,
+          bytes.length === lengthOf(n),
+          `get must give all ${lengthOf(n)} bytes: received ${bytes.length}`,
         );
-      }
-      await writer;
+      });
     },
   },
   {

@@ -1,0 +1,103 @@
+/**
+ * Ends all sessions of a subject.
+ *
+ * @module
+ */
+
+import { checkOptions, checkType } from "./_check.ts";
+import { endSession } from "./_identity.ts";
+import { parseRecord } from "./_record.ts";
+import { livingSessions } from "./_session_list.ts";
+import type { StoreWriter } from "./_store_writer.ts";
+
+/** So many sessions are ended at a time: what one atomic write of Deno KV can check. */
+const BATCH = 100;
+
+/** Options of `SessionManager.revokeAll`. */
+export interface RevokeAllOptions {
+  /** The id of a session to spare: that of the request that asks, as a rule. @default none */
+  except?: string | undefined;
+}
+
+/**
+ * Ends every session of a subject that existed at the call.
+ *
+ * @param writer What writes.
+ * @param subject The subject.
+ * @param options The session to spare.
+ * @returns How many sessions it ended.
+ * @throws {TypeError} If the subject is no string, or an option is unknown.
+ */
+export async function revokeSubject(
+  writer: StoreWriter,
+  subject: string,
+  options: RevokeAllOptions,
+): Promise<number> {
+  const action = "revoke sessions";
+  checkType(action, "subject", subject, "string");
+  const { except } = checkOptions(action, options, ["except"]);
+  if (except !== undefined) checkType(action, "except", except, "string");
+  const start = writer.settings.now();
+
+  // replaced ids are listed too: they lead to sessions whose new id may have
+  // come too late for the list
+  let spared = await idsOf(writer, except);
+  const listed: string[] = [];
+  for await (
+    const { id, record: stored } of writer.settings.store.list({ subject })
+  ) {
+    const record = parseRecord(stored);
+    if (record === undefined || spared.has(id)) continue;
+    if (!("forward" in record) && record.subject !== subject) continue;
+    if ("forward" in record && spared.has((await findId(writer, id)) ?? id)) {
+      continue;
+    }
+    listed.push(id);
+  }
+  const count = await endEach(writer, listed);
+
+  // what was replaced without a trace meanwhile is recognised by its login
+  spared = await idsOf(writer, except);
+  const missed: string[] = [];
+  for await (const { id, record } of livingSessions(writer.settings, subject)) {
+    if (!spared.has(id) && (record.authenticatedAt ?? start) < start) {
+      missed.push(id);
+    }
+  }
+  return count + await endEach(writer, missed);
+}
+
+/** Ends sessions, many at a time; returns how many there were. */
+async function endEach(
+  writer: StoreWriter,
+  ids: readonly string[],
+): Promise<number> {
+  let count = 0;
+  for (let from = 0; from < ids.length; from += BATCH) {
+    const batch = ids.slice(from, from + BATCH);
+    const ended = await Promise.all(
+      batch.map((id) => endSession(writer, id, "revoked")),
+    );
+    count += ended.filter(Boolean).length;
+  }
+  return count;
+}
+
+/** The id that was named, and the one it leads to by now. */
+async function idsOf(
+  writer: StoreWriter,
+  id: string | undefined,
+): Promise<ReadonlySet<string>> {
+  return id === undefined
+    ? new Set()
+    : new Set([id, (await findId(writer, id)) ?? id]);
+}
+
+/** The id of the living session that an id leads to. */
+async function findId(
+  writer: StoreWriter,
+  id: string,
+): Promise<string | undefined> {
+  const found = await writer.reader.find(id, { dataNeeded: false });
+  return "missing" in found ? undefined : found.id;
+}

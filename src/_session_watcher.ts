@@ -1,0 +1,215 @@
+/**
+ * Watches sessions for those who outlast their request: streams and sockets.
+ *
+ * @module
+ */
+
+import type { SessionReader } from "./_session_reader.ts";
+import type { Settings } from "./_settings.ts";
+import type { EndReason } from "./events.ts";
+
+/** The longest delay that a timer can have (HTML §8.6: a signed 32-bit integer). */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** So many watched sessions are read at a time when polling. */
+const POLL_BATCH = 100;
+
+/** Someone who is told when a session ends. */
+export interface Watcher {
+  /** Called once, when the session has ended. */
+  ended(reason: EndReason): void;
+}
+
+/** A watcher, and the session it watches; `undefined` once it has been let go. */
+interface Subscription {
+  readonly watcher: Watcher;
+  watch: Watch | undefined;
+}
+
+/** What is watched of one session, however many watch it. */
+interface Watch {
+  readonly id: string;
+  readonly subscriptions: Set<Subscription>;
+  /** Ends the store's own watch. */
+  readonly stop: AbortController;
+  /** Fires when the session expires, unless it was used meanwhile. */
+  timer: ReturnType<typeof setTimeout> | undefined;
+  state: "idle" | "checking" | "check again";
+}
+
+/** Tells watchers when sessions end: told by this process, by the store, or by polling. */
+export class SessionWatcher {
+  readonly #settings: Settings;
+  readonly #reader: SessionReader;
+  readonly #watches = new Map<string, Watch>();
+  #poll: ReturnType<typeof setTimeout> | undefined;
+  #polling = false;
+
+  /** Constructs a watcher, which listens to what the reader's process ends. */
+  constructor(settings: Settings, reader: SessionReader) {
+    this.#settings = settings;
+    this.#reader = reader;
+    reader.onEnded = (id, reason) => this.#ended(id, reason);
+    reader.onMoved = (from, to) => this.#moved(from, to);
+  }
+
+  /**
+   * Watches a session until it ends or the returned function is called.
+   *
+   * @param id The public id of the session.
+   * @param watcher Who is told.
+   * @returns Lets go of the session.
+   */
+  watch(id: string, watcher: Watcher): () => void {
+    const watch = this.#watchOf(id);
+    const subscription: Subscription = { watcher, watch };
+    watch.subscriptions.add(subscription);
+    void this.#check(watch); // it may have ended since it was loaded
+    this.#schedulePoll();
+    return () => {
+      const { watch } = subscription;
+      subscription.watch = undefined;
+      watch?.subscriptions.delete(subscription);
+      if (watch?.subscriptions.size === 0) this.#drop(watch);
+    };
+  }
+
+  /** Follows a session to its new id. */
+  #moved(from: string, to: string): void {
+    const old = this.#watches.get(from);
+    if (old === undefined || from === to) return;
+    const watch = this.#watchOf(to);
+    for (const subscription of old.subscriptions) {
+      subscription.watch = watch;
+      watch.subscriptions.add(subscription);
+    }
+    this.#drop(old);
+    void this.#check(watch);
+    this.#schedulePoll();
+  }
+
+  /** How many sessions are being watched. */
+  get size(): number {
+    return this.#watches.size;
+  }
+
+  /** Lets go of everything. */
+  close(): void {
+    for (const watch of [...this.#watches.values()]) this.#drop(watch);
+  }
+
+  #watchOf(id: string): Watch {
+    const known = this.#watches.get(id);
+    if (known !== undefined) return known;
+    const watch: Watch = {
+      id,
+      subscriptions: new Set(),
+      stop: new AbortController(),
+      timer: undefined,
+      state: "idle",
+    };
+    this.#watches.set(id, watch);
+    this.#settings.store.watch(
+      id,
+      () => void this.#check(watch),
+      watch.stop.signal,
+    );
+    return watch;
+  }
+
+  #drop(watch: Watch): void {
+    if (this.#watches.get(watch.id) === watch) this.#watches.delete(watch.id);
+    clearTimeout(watch.timer);
+    watch.stop.abort();
+    if (this.#watches.size > 0 || this.#polling) return;
+    clearTimeout(this.#poll);
+    this.#poll = undefined;
+  }
+
+  #ended(id: string, reason: EndReason): void {
+    const watch = this.#watches.get(id);
+    if (watch === undefined) return;
+    this.#drop(watch);
+    for (const subscription of watch.subscriptions) {
+      if (subscription.watch === undefined) continue;
+      subscription.watch = undefined;
+      subscription.watcher.ended(reason);
+    }
+  }
+
+  /** Reads a watched session, one reading at a time. */
+  async #check(watch: Watch): Promise<void> {
+    if (watch.state !== "idle") {
+      watch.state = "check again";
+      return;
+    }
+    do {
+      watch.state = "checking";
+      await this.#readOnce(watch);
+    } while (isStale(watch) && this.#watches.get(watch.id) === watch);
+    watch.state = "idle";
+  }
+
+  async #readOnce(watch: Watch): Promise<void> {
+    try {
+      const found = await this.#reader.find(watch.id, { dataNeeded: false });
+      if (this.#watches.get(watch.id) !== watch) return;
+      if ("missing" in found) {
+        return this.#ended(watch.id, endReasonOf(found.missing));
+      }
+      if (found.id !== watch.id) return this.#moved(watch.id, found.id);
+      this.#scheduleExpiry(watch, found.record.expiresAt);
+    } catch {
+      // reported by the store's guard; the next poll tries again
+    }
+  }
+
+  #scheduleExpiry(watch: Watch, expiresAt: number): void {
+    clearTimeout(watch.timer);
+    const delay = Math.min(
+      Math.max(1, expiresAt - this.#settings.now()),
+      MAX_TIMER_MS,
+    );
+    watch.timer = setTimeout(() => void this.#check(watch), delay);
+  }
+
+  #schedulePoll(): void {
+    if (this.#poll !== undefined || this.#polling || this.#watches.size === 0) {
+      return;
+    }
+    this.#poll = setTimeout(
+      () => void this.#pollAll(),
+      this.#settings.pollInterval,
+    );
+  }
+
+  async #pollAll(): Promise<void> {
+    this.#poll = undefined;
+    this.#polling = true;
+    const watches = [...this.#watches.values()];
+    for (let start = 0; start < watches.length; start += POLL_BATCH) {
+      const batch = watches.slice(start, start + POLL_BATCH);
+      await Promise.all(batch.map((watch) => this.#check(watch)));
+    }
+    this.#polling = false;
+    this.#schedulePoll();
+  }
+}
+
+function isStale(watch: Watch): boolean {
+  return watch.state === "check again";
+}
+
+/** What another process did to a session cannot be known: it counts as revoked. */
+function endReasonOf(reason: string): EndReason {
+  switch (reason) {
+    case "idle-timeout":
+    case "absolute-timeout":
+    case "logout":
+    case "rotated":
+    case "evicted":
+      return reason;
+    default:
+      return "revoked";
+  }
+}

@@ -1,0 +1,154 @@
+/**
+ * What the tests of the package's promises share.
+ *
+ * @module
+ */
+
+import { assertEquals } from "@std/assert";
+import {
+  KvStore,
+  type ListedRecord,
+  MemoryStore,
+  type SessionEvent,
+  type SessionStore,
+  type StoreCommit,
+  type StoreCommitResult,
+  type StoreListOptions,
+  type VersionedRecord,
+} from "@tessera/session";
+
+/** The name of the default cookie. */
+export const COOKIE = "__Host-session";
+
+/** A store that counts the calls made to it. */
+export class CountingStore implements SessionStore {
+  readonly #store: SessionStore;
+  /** How many times `get` was called. */
+  gets = 0;
+  /** How many times `commit` was called. */
+  commits = 0;
+  /** How many times `list` was called. */
+  lists = 0;
+
+  constructor(store: SessionStore) {
+    this.#store = store;
+  }
+
+  /** How many calls there were, and forgets them. */
+  take(): { gets: number; commits: number; lists: number } {
+    const { gets, commits, lists } = this;
+    this.gets = this.commits = this.lists = 0;
+    return { gets, commits, lists };
+  }
+
+  get(id: string): Promise<VersionedRecord | undefined> {
+    this.gets++;
+    return this.#store.get(id);
+  }
+
+  commit(commit: StoreCommit): Promise<StoreCommitResult> {
+    this.commits++;
+    return this.#store.commit(commit);
+  }
+
+  list(options?: StoreListOptions): AsyncIterable<ListedRecord> {
+    this.lists++;
+    return this.#store.list(options);
+  }
+}
+
+/** No call at all, as {@linkcode CountingStore.take} tells it. */
+export const NO_CALLS = { gets: 0, commits: 0, lists: 0 };
+
+/** What a test of {@linkcode testOnStores} works with. */
+export interface StoreContext {
+  /** The store, empty, and counted. */
+  readonly store: CountingStore;
+  /** Writes out everything that the store holds, keys included. */
+  dump(): Promise<string>;
+}
+
+/** Registers a test twice: on a `MemoryStore`, and on a `KvStore` in memory. */
+export function testOnStores(
+  name: string,
+  run: (context: StoreContext) => Promise<void>,
+): void {
+  Deno.test(`${name} (MemoryStore)`, async () => {
+    const store = new MemoryStore();
+    const dump = async () => inspect(await Array.fromAsync(store.list()));
+    await run({ store: new CountingStore(store), dump });
+  });
+  Deno.test(`${name} (KvStore)`, async () => {
+    using kv = await Deno.openKv(":memory:");
+    const dump = async () =>
+      inspect(await Array.fromAsync(kv.list({ prefix: [] })));
+    await run({ store: new CountingStore(new KvStore(kv)), dump });
+  });
+}
+
+/** Shows a value to its last leaf. */
+export function inspect(value: unknown): string {
+  return Deno.inspect(value, {
+    depth: Infinity,
+    iterableLimit: Infinity,
+    strAbbreviateSize: Infinity,
+    showHidden: true,
+    getters: true,
+    colors: false,
+  });
+}
+
+/** Makes a GET request, with a Cookie header if one is given. */
+export function get(
+  cookie?: string,
+  url = "https://example.com/",
+): Request {
+  return new Request(url, { headers: cookie === undefined ? {} : { cookie } });
+}
+
+/** Makes a GET request with a token in the default cookie. */
+export function getWith(token: string): Request {
+  return get(`${COOKIE}=${token}`);
+}
+
+/** Finds the value that a response sets a cookie to; the only one of that name. */
+export function tokenOf(response: Response, name: string = COOKIE): string {
+  const lines = response.headers.getSetCookie()
+    .filter((line) => line.startsWith(`${name}=`));
+  assertEquals(lines.length, 1, `one Set-Cookie line of ${name}`);
+  return lines[0]?.slice(name.length + 1).split(";")[0] ?? "";
+}
+
+/** Collects events: its `push` is an `onEvent`. */
+export class Events {
+  /** The events so far, oldest first. */
+  readonly all: SessionEvent[] = [];
+
+  /** Takes an event. */
+  readonly push = (event: SessionEvent): void => void this.all.push(event);
+
+  /** Says what the events were, as `type` or `type reason`, and forgets them. */
+  take(): string[] {
+    return this.all.splice(0).map((event) =>
+      "reason" in event ? `${event.type} ${event.reason}` : event.type
+    );
+  }
+}
+
+/** Puts another character of the same alphabet in the place of one. */
+export function withCharacterAt(
+  text: string,
+  index: number,
+  character: string,
+): string {
+  return text.slice(0, index) + character + text.slice(index + 1);
+}
+
+/** The characters of base64url, in the order of their values. */
+export const BASE64URL =
+  "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/** A key to sign tokens with, 32 bytes long. */
+export function key(seed: string): string {
+  return seed.repeat(32).slice(0, 32);
+}

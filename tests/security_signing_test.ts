@@ -1,0 +1,428 @@
+/**
+ * What makes a token valid: one spelling, one key ring, one name.
+ */
+
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import {
+  headerTransport,
+  type Session,
+  SessionManager,
+  type SessionOptions,
+} from "@tessera/session";
+import { matchesHash, TokenCodec } from "../src/token.ts";
+import {
+  BASE64URL,
+  Events,
+  get,
+  getWith,
+  key,
+  NO_CALLS,
+  testOnStores,
+  tokenOf,
+  withCharacterAt,
+} from "./_helpers.ts";
+
+const [K1, K2] = [key("one"), key("two")];
+
+function remember(session: Session): Response {
+  session.set("seen", true);
+  return new Response();
+}
+
+function isNew(session: Session): Response {
+  return Response.json(session.isNew);
+}
+
+/** Says whether a manager takes a token for a session's. */
+async function accepts(
+  sessions: SessionManager,
+  token: string,
+): Promise<boolean> {
+  const response = await sessions.handle(getWith(token), isNew);
+  assertEquals(response.headers.getSetCookie(), [], `no cookie for ${token}`);
+  return !(await response.json());
+}
+
+testOnStores(
+  "R13 100,000 forged tokens cost no store call",
+  async ({ store }) => {
+    const events = new Map<string, number>();
+    const sessions = new SessionManager({
+      store,
+      secrets: [K1],
+      onEvent: (event) => {
+        const text = "reason" in event
+          ? `${event.type} ${event.reason}`
+          : event.type;
+        events.set(text, (events.get(text) ?? 0) + 1);
+      },
+    });
+    const good = tokenOf(await sessions.handle(get(), remember));
+    store.take();
+    events.clear();
+    let anonymous = 0;
+    const note = (session: Session) => {
+      if (session.isNew) anonymous++;
+      return NOTHING;
+    };
+    for (let index = 0; index < 25_000; index++) {
+      const id = index.toString(32).toUpperCase().replace(/[ILOU]/g, "Z")
+        .padStart(26, "0");
+      const forged = [
+        id + good.slice(26), // another id under the same signature
+        good.slice(0, 27) + id + good.slice(53), // another secret
+        good.slice(0, 71) + id + good.slice(97), // another signature
+        good.slice(0, 70), // no signature
+      ];
+      const cookie = forged.map((token) => `__Host-session=${token}`).join(
+        "; ",
+      );
+      await sessions.handle(get(cookie), note);
+    }
+    assertEquals(anonymous, 25_000);
+    assertEquals(Object.fromEntries(events), {
+      "refused bad-signature": 75_000,
+      "refused malformed": 25_000,
+    });
+    assertEquals(store.take(), NO_CALLS);
+    assert(await accepts(sessions, good));
+  },
+);
+
+const NOTHING = new Response();
+
+for (const secrets of [undefined, [K1]]) {
+  const kind = secrets === undefined ? "plain" : "signed";
+
+  testOnStores(
+    `R14 a change of any byte makes a ${kind} token worthless`,
+    async ({ store }) => {
+      const sessions = new SessionManager({ store, secrets });
+      const good = tokenOf(await sessions.handle(get(), remember));
+      assert(await accepts(sessions, good));
+      store.take();
+      for (let index = 0; index < good.length; index++) {
+        const old = good.charAt(index);
+        const digit = BASE64URL.indexOf(old);
+        const others = new Set([
+          BASE64URL.charAt(digit ^ 1), // the lowest bit, which may be a spare one
+          BASE64URL.charAt(digit ^ 32),
+          index % 2 === 0 ? "0" : "Z",
+          old.toUpperCase(),
+          old.toLowerCase(),
+          ".",
+          "=",
+          "+",
+          "%",
+          "\xa0",
+        ]);
+        others.delete(old);
+        for (const other of others) {
+          const changed = withCharacterAt(good, index, other);
+          assert(!await accepts(sessions, changed), `${other} at ${index}`);
+        }
+      }
+      if (secrets !== undefined) assertEquals(store.take(), NO_CALLS);
+      assert(await accepts(sessions, good));
+    },
+  );
+
+  testOnStores(
+    `R14 a ${kind} token has one spelling, checked without a store call`,
+    async ({ store }) => {
+      const events = new Events();
+      const sessions = new SessionManager({
+        store,
+        secrets,
+        onEvent: events.push,
+      });
+      const good = tokenOf(await sessions.handle(get(), remember));
+      const [id = "", secret = "", ...mac] = good.split(".");
+      const spare = (text: string, bits: number) =>
+        text.slice(0, -1) +
+        BASE64URL.charAt(BASE64URL.indexOf(text.slice(-1)) | bits);
+      const bytes = Uint8Array.fromBase64(secret, { alphabet: "base64url" });
+      const join = (...parts: string[]) => [...parts, ...mac].join(".");
+      const spellings = {
+        "lower case id": join(id.toLowerCase(), secret),
+        "Crockford's look-alikes": join(id.replaceAll("0", "O"), secret),
+        "a spare bit": join(id, spare(secret, 1)),
+        "the other spare bit": join(id, spare(secret, 2)),
+        "padding": `${good}=`,
+        "padding of the secret": join(id, `${secret}=`),
+        "base64": join(id, bytes.toBase64({ omitPadding: true }) + "+"),
+        "hex": join(id, bytes.toHex()),
+        "percent-encoding": `${good.slice(0, 26)}%2E${good.slice(27)}`,
+        "quotes": `"${good}"`,
+        "truncated": good.slice(0, -1),
+        "truncated in front": good.slice(1),
+        "doubled": good + good,
+        "doubled with a dot": `${good}.${good}`,
+        "reversed": [...good].reverse().join(""),
+        "lower case": good.toLowerCase(),
+        "a dot more": `${good}.`,
+        "a dot before": `.${good}`,
+        "a part more": `${good}.${secret}`,
+        "a part less": id,
+        "no dot": good.replace(".", ""),
+        "a dot elsewhere": `${good.slice(0, 27)}.${good.slice(27, -1)}`,
+        "an equals sign before": `=${good}`,
+        "a comma": `${good},`,
+        "a space within": withCharacterAt(good, 40, " "),
+        "a byte A0 before": `\xa0${good}`,
+        "a byte A0 after": `${good}\xa0`,
+        ...(secrets === undefined
+          ? { "a signature more": join(good, secret) }
+          : {
+            "a spare bit of the signature": spare(good, 1),
+            "no signature": `${id}.${secret}`,
+            "an empty signature": `${id}.${secret}.`,
+          }),
+      };
+      store.take();
+      events.take();
+      for (const [what, spelling] of Object.entries(spellings)) {
+        assert(!await accepts(sessions, spelling), what);
+        assertEquals(events.take(), ["refused malformed"], what);
+        assertEquals(store.take(), NO_CALLS, what);
+      }
+      assert(await accepts(sessions, good));
+    },
+  );
+}
+
+Deno.test("R15 secrets and signatures are compared in constant time", () => {
+  // what a clock would show is noise here, so the source answers
+  const source = Deno.readTextFileSync(
+    new URL("../src/token.ts", import.meta.url),
+  );
+  const body = (name: string) => {
+    const start = source.indexOf(name);
+    assert(start > 0, name);
+    return source.slice(start, source.indexOf("\n}\n", start));
+  };
+  assert(body("function equalText(").includes("timingSafeEqual(left, right)"));
+  assert(body("function matchesHash(").includes("return equalText("));
+  assert(body("class TokenCodec").includes("equalText(sign(key, name, body)"));
+  for (const entry of Deno.readDirSync(new URL("../src/", import.meta.url))) {
+    if (!entry.isFile) continue;
+    const text = Deno.readTextFileSync(
+      new URL(`../src/${entry.name}`, import.meta.url),
+    );
+    const compared = text.match(
+      /\b(?:secret|secretHash|hash|mac)\b\s*[!=]==?(?!\s*undefined)|[!=]==?\s*(?:\w+\.)*(?:secret|secretHash|hash|mac)\b/g,
+    );
+    assertEquals(compared, null, entry.name);
+  }
+});
+
+Deno.test("R15 matchesHash() and TokenCodec.parse() refuse what has another length", () => {
+  assertEquals(matchesHash("a".repeat(43), "short"), false);
+  assertEquals(matchesHash("a".repeat(43), ""), false);
+  const codec = new TokenCodec([K1]);
+  const token = codec.format("name", "0".repeat(26), "A".repeat(43));
+  assertEquals(codec.parse("name", token), {
+    id: "0".repeat(26),
+    secret: "A".repeat(43),
+    stale: false,
+  });
+  assertEquals(codec.parse("name", token.slice(0, -2)), "malformed");
+});
+
+testOnStores(
+  "R16 keys rotate: old tokens work while their key is there, and are issued anew",
+  async ({ store }) => {
+    const events = new Events();
+    const withKeys = (...secrets: string[]) =>
+      new SessionManager({ store, secrets, onEvent: events.push });
+    const [before, during, after] = [
+      withKeys(K1),
+      withKeys(K2, K1),
+      withKeys(K2),
+    ];
+    const old = tokenOf(await before.handle(get(), remember));
+    assert(!await accepts(after, old), "a new key alone knows it not");
+    events.take();
+    store.take();
+
+    // even a request that only loads gets the new spelling, without a write
+    const response = await during.handle(
+      getWith(old),
+      () => new Response("untouched"),
+    );
+    assertEquals(await response.text(), "untouched");
+    assertEquals(store.take(), { gets: 1, commits: 0, lists: 0 });
+    const renewed = tokenOf(response);
+    assertEquals(renewed.slice(0, 70), old.slice(0, 70), "id and secret stay");
+    assert(renewed.slice(70) !== old.slice(70), "the signature is new");
+    assertEquals(response.headers.get("cache-control"), "no-store");
+    assertEquals(response.headers.get("vary"), "Cookie");
+    assertEquals(events.take(), []);
+
+    assert(await accepts(during, renewed), "not issued again and again");
+    assert(await accepts(after, renewed));
+    assert(!await accepts(after, old));
+    assert(!await accepts(before, renewed));
+    assertEquals(events.take(), [
+      "refused bad-signature",
+      "refused bad-signature",
+    ]);
+  },
+);
+
+testOnStores(
+  "R16 a write with a token of the old key issues it anew, too",
+  async ({ store }) => {
+    const old = tokenOf(
+      await new SessionManager({ store, secrets: [K1] }).handle(
+        get(),
+        remember,
+      ),
+    );
+    const sessions = new SessionManager({ store, secrets: [K2, K1] });
+    const renewed = tokenOf(
+      await sessions.handle(getWith(old), (session) => {
+        session.set("seen", false);
+        return new Response();
+      }),
+    );
+    assertEquals(renewed.slice(0, 70), old.slice(0, 70));
+    assert(await accepts(sessions, renewed));
+  },
+);
+
+const BAD_SECRETS: [
+  what: string,
+  secrets: unknown,
+  Class: typeof TypeError | typeof RangeError,
+  message: string,
+][] = [
+  ["an empty list", [], TypeError, "a list of one or more keys"],
+  ["no list", K1, TypeError, "a list of one or more keys"],
+  ["null", null, TypeError, "a list of one or more keys"],
+  ["a number", [42], TypeError, "strings or Uint8Arrays"],
+  ["a hole", [K1, undefined], TypeError, "strings or Uint8Arrays"],
+  ["a buffer", [new ArrayBuffer(32)], TypeError, "strings or Uint8Arrays"],
+  ["an empty key", [""], RangeError, "at least 32 bytes: received 0 bytes"],
+  ["a short key", ["x".repeat(31)], RangeError, "at least 32 bytes"],
+  ["a short second key", [K1, "short"], RangeError, "at least 32 bytes"],
+  ["short bytes", [new Uint8Array(31)], RangeError, "received 31 bytes"],
+  ["a key twice", [K1, K2, K1], TypeError, "twice"],
+  ["a key as text and as bytes", [K1, utf8(K1)], TypeError, "twice"],
+];
+
+function utf8(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+for (const [what, secrets, Class, message] of BAD_SECRETS) {
+  Deno.test(`R16 SessionManager() refuses ${what} as secrets`, () => {
+    const options = { secrets } as SessionOptions;
+    const error = assertThrows(
+      () => new SessionManager(options),
+      Class,
+      message,
+    );
+    assert(error.message.includes(`"secrets"`));
+    assert(!error.message.includes(K1) && !error.message.includes("short"));
+  });
+}
+
+testOnStores(
+  "R16 a key is its bytes: text and Uint8Array are the same, and length counts bytes",
+  async ({ store }) => {
+    const text = "ключ".repeat(4); // 16 characters, 32 bytes
+    const token = tokenOf(
+      await new SessionManager({ store, secrets: [text] })
+        .handle(get(), remember),
+    );
+    const bytes = utf8(text);
+    const sessions = new SessionManager({ store, secrets: [bytes] });
+    bytes.fill(0); // the caller may wipe it
+    assert(await accepts(sessions, token));
+  },
+);
+
+Deno.test("R16 long keys count to their last byte", () => {
+  const long = "k".repeat(99);
+  const token = new TokenCodec([`${long}1`]).format(
+    "n",
+    "0".repeat(26),
+    SECRET,
+  );
+  assertEquals(
+    new TokenCodec([`${long}2`]).parse("n", token),
+    "bad-signature",
+  );
+});
+
+const SECRET = "A".repeat(43);
+
+testOnStores(
+  "R17 a token signed for one cookie name is worth nothing under another",
+  async ({ store }) => {
+    const events = new Events();
+    const secrets = [K1];
+    const named = (name: string) =>
+      new SessionManager({
+        store,
+        secrets,
+        cookie: { name },
+        onEvent: events.push,
+      });
+    const shop = tokenOf(await named("shop").handle(get(), remember), "shop");
+    events.take();
+    store.take();
+    const request = (name: string) => get(`${name}=${shop}`);
+    for (const name of ["admin", "Shop", "shop2"]) {
+      const response = await named(name).handle(request(name), isNew);
+      assertEquals(await response.json(), true, name);
+    }
+    assertEquals(events.take(), new Array(3).fill("refused bad-signature"));
+    assertEquals(store.take(), NO_CALLS);
+    const own = await named("shop").handle(request("shop"), isNew);
+    assertEquals(await own.json(), false);
+  },
+);
+
+testOnStores(
+  "R17 a token signed for a cookie is worth nothing in a header",
+  async ({ store }) => {
+    const events = new Events();
+    const byCookie = new SessionManager({ store, secrets: [K1] });
+    const byHeader = new SessionManager({
+      store,
+      secrets: [K1],
+      transport: headerTransport(),
+      onEvent: events.push,
+    });
+    const token = tokenOf(await byCookie.handle(get(), remember));
+    const request = new Request("https://example.com/", {
+      headers: { "x-session": token },
+    });
+    const response = await byHeader.handle(request, isNew);
+    assertEquals(await response.json(), true);
+    assertEquals(events.take(), ["refused bad-signature"]);
+  },
+);
+
+testOnStores(
+  "R17 tokens of stateless sessions are bound to their cookie name, too",
+  async () => {
+    const events = new Events();
+    const named = (name: string) =>
+      new SessionManager({
+        stateless: true,
+        secrets: [K1],
+        cookie: { name },
+        onEvent: events.push,
+      });
+    const shop = tokenOf(await named("shop").handle(get(), remember), "shop");
+    events.take();
+    const other = await named("admin").handle(get(`admin=${shop}`), isNew);
+    assertEquals(await other.json(), true);
+    assertEquals(events.take(), ["refused bad-signature"]);
+    const own = await named("shop").handle(get(`shop=${shop}`), isNew);
+    assertEquals(await own.json(), false);
+  },
+);
