@@ -11,7 +11,12 @@ import { settleFlash } from "./_flash_claims.ts";
 import { draft, type Login, signedIn } from "./_draft.ts";
 import { dropJobs, expiredSince, type Job, mergeJobs } from "./_merge.ts";
 import { nextNonce, rememberNonce } from "./_nonce.ts";
-import type { ForwardRecord, SessionRecord } from "./_record.ts";
+import {
+  type ForwardRecord,
+  type SessionRecord,
+  touchDue,
+  touched,
+} from "./_record.ts";
 import type { RequestSession } from "./_request_session.ts";
 import { livingSessions } from "./_session_list.ts";
 import type { Missing, StoredSession } from "./_session_reader.ts";
@@ -177,7 +182,9 @@ export async function regenerate(
     );
     const now = settings.now();
     const stored = {
-      ...record,
+      ...(touchDue(record, now, settings)
+        ? touched(record, now, settings)
+        : record),
       secretHash: hashSecret(secret),
       nonce: rememberNonce(nonce, record.nonce),
     };

@@ -9,6 +9,9 @@ import type { EndReason } from "./events.ts";
 /** The fraction of the idle timeout that may pass between two touches: a tenth. */
 const TOUCH_FRACTION = 10;
 
+/** Browsers keep cookies for 400 days at most (RFC 6265bis §5.5). */
+export const MAX_AGE_MS = 34_560_000_000;
+
 /** A queued flash value. */
 export interface FlashEntry {
   /** Tells the entry from all others, so that racing requests remove the same one. */
@@ -174,17 +177,19 @@ export function expiredBy(
 /**
  * Says whether a use is worth writing down: at most every tenth of the idle timeout.
  *
- * True too for a record from a clock that is as far ahead, so that it is
- * brought back to ours.
+ * Often enough that a cookie, which no browser keeps for longer than 400 days, is renewed
+ * in time. And at once for a record from a clock that is ahead, so that it lives no longer
+ * than ours allows.
  */
 export function touchDue(
   record: SessionRecord,
   now: number,
   lifetimes: Lifetimes,
 ): boolean {
-  const throttle = lifetimes.idleTimeout / TOUCH_FRACTION;
-  return Math.abs(now - record.lastSeenAt) >= throttle ||
-    record.endsAt - now - lifetimes.absoluteTimeout >= throttle;
+  const throttle = Math.min(lifetimes.idleTimeout, MAX_AGE_MS) /
+    TOUCH_FRACTION;
+  return now - record.lastSeenAt >= throttle || record.lastSeenAt > now ||
+    record.endsAt > now + lifetimes.absoluteTimeout;
 }
 
 /** Moves the idle expiry of a record on; never past its absolute one. */

@@ -13,12 +13,9 @@ import { SessionLinks } from "./_session_links.ts";
 import type { StoredSession } from "./_session_reader.ts";
 import type { SessionWatcher } from "./_session_watcher.ts";
 import type { Settings } from "./_settings.ts";
-import type { Lifetimes, SessionRecord } from "./_record.ts";
+import { type Lifetimes, MAX_AGE_MS, type SessionRecord } from "./_record.ts";
 import type { SessionTransport } from "./session_transport.ts";
 import { ulid } from "@std/ulid";
-
-/** Browsers keep cookies for 400 days at most (RFC 6265bis §5.5). */
-const MAX_AGE_SECONDS = 34_560_000;
 
 /** Who a session is loaded for. */
 export interface RequestOrigin {
@@ -175,7 +172,7 @@ export class RequestSession implements SessionIo {
     const newToken = before === undefined || stale || before.id !== state.id ||
       before.hops.length > 0;
     const newLifetime = before?.record.persistent !== record.persistent ||
-      (record.persistent && before.record.expiresAt !== record.expiresAt);
+      (record.persistent && isProlonged(before.record, record));
     if (newToken || newLifetime) {
       this.issue(
         this.settings.codec.format(transport.name, state.id, secret),
@@ -187,9 +184,9 @@ export class RequestSession implements SessionIo {
 
   /** Hands a token to the client, for as long as the record lives. */
   issue(token: string, record: SessionRecord, now: number): void {
-    const seconds = Math.floor((record.expiresAt - now) / 1_000);
+    const left = Math.min(record.expiresAt - now, MAX_AGE_MS);
     const lifetime = record.persistent
-      ? Math.max(0, Math.min(seconds, MAX_AGE_SECONDS))
+      ? Math.max(0, Math.floor(left / 1_000))
       : undefined;
     this.#answer = { type: "token", token, lifetime };
   }
@@ -204,4 +201,12 @@ export class RequestSession implements SessionIo {
   clear(): void {
     if (this.origin.transport !== undefined) this.#answer = { type: "clear" };
   }
+}
+
+/** Says whether the client should keep its cookie for longer, or for less long, than it was told. */
+function isProlonged(before: SessionRecord, after: SessionRecord): boolean {
+  if (before.expiresAt !== after.expiresAt) return true;
+  // a cookie may have to go before its session; then each use prolongs it
+  return before.lastSeenAt !== after.lastSeenAt &&
+    before.expiresAt - before.lastSeenAt > MAX_AGE_MS;
 }

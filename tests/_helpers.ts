@@ -152,3 +152,55 @@ export const BASE64URL =
 export function key(seed: string): string {
   return seed.repeat(32).slice(0, 32);
 }
+
+/** A response as it came over the wire. */
+export interface RawResponse {
+  /** The status, `0` if the server said nothing. */
+  readonly status: number;
+  /** The lines of the headers, in the order they came. */
+  readonly lines: readonly string[];
+  /** Whatever came after the headers, as Latin-1. */
+  readonly body: string;
+}
+
+/**
+ * Sends a request by TCP, one byte for each character, and reads until the end.
+ *
+ * @param port Where a server listens on the loopback interface.
+ * @param lines The lines of the headers, beside `Host` and `Connection: close`.
+ * @param start The request line.
+ */
+export async function rawRequest(
+  port: number,
+  lines: readonly string[],
+  start = "GET / HTTP/1.1",
+): Promise<RawResponse> {
+  const text = [start, "Host: localhost", "Connection: close", ...lines, "", ""]
+    .join("\r\n");
+  const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
+  const connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  const answer = new Response(connection.readable).arrayBuffer();
+  const writer = connection.writable.getWriter();
+  await writer.write(bytes);
+  const received = new TextDecoder("latin1").decode(await answer);
+  const [head = "", ...rest] = received.split("\r\n\r\n");
+  const [first = "", ...headers] = head.split("\r\n");
+  return {
+    status: Number(first.split(" ")[1] ?? 0),
+    lines: headers,
+    body: rest.join("\r\n\r\n"),
+  };
+}
+
+/** Serves on a free port of the loopback interface, until it is disposed of. */
+export function serve(
+  handler: (
+    request: Request,
+    info: Deno.ServeHandlerInfo<Deno.NetAddr>,
+  ) => Response | Promise<Response>,
+): Deno.HttpServer<Deno.NetAddr> {
+  return Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    handler,
+  );
+}

@@ -9,7 +9,7 @@ import {
   type SessionOptions,
 } from "@tessera/session";
 import { TestClient, TestClock } from "@tessera/session/testing";
-import { SpyStore, testOnStores } from "./_stores.ts";
+import { SpyStore, testOnSpyStores } from "./_spy_store.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -71,7 +71,7 @@ function tokenOf(client: TestClient): string {
   return cookie.value;
 }
 
-testOnStores(
+testOnSpyStores(
   "R18 the idle timeout ends a session to the millisecond, though the store still holds it",
   async (store) => {
     const idleTimeout = 10 * MINUTE;
@@ -200,7 +200,7 @@ Deno.test("R18 writes every minute, all within the throttle, still put off the e
   assertEquals(refreshed, 30);
 });
 
-testOnStores(
+testOnSpyStores(
   "R19 the absolute timeout is put off by neither activity nor a new id",
   async (store) => {
     const { clock, events, client, handler, use } = setUp({
@@ -227,7 +227,7 @@ testOnStores(
   },
 );
 
-testOnStores(
+testOnSpyStores(
   "R19 a login restarts the absolute timeout, and nothing else does",
   async (store) => {
     const { clock, sessions, client, handler, use } = setUp({
@@ -254,7 +254,7 @@ testOnStores(
   },
 );
 
-testOnStores(
+testOnSpyStores(
   "R20 a token replayed after logout or expiry is anonymous, also when the clock goes back",
   async (store) => {
     const { clock, sessions, client, handler, use } = setUp({
@@ -369,7 +369,7 @@ const LIFETIMES = [
 for (const ahead of [DAY, -DAY]) {
   const skew = ahead > 0 ? "ahead" : "behind";
 
-  testOnStores(
+  testOnSpyStores(
     `R22 a clock one day ${skew} prolongs nothing past the absolute limit`,
     async (store) => {
       for (const lifetimes of LIFETIMES) {
@@ -394,7 +394,7 @@ for (const ahead of [DAY, -DAY]) {
     },
   );
 
-  testOnStores(
+  testOnSpyStores(
     `R22 a clock one day ${skew} revives nothing that expired`,
     async (store) => {
       for (const [path, wait] of [["/start", 7], ["/login", 7]] as const) {
@@ -412,7 +412,7 @@ for (const ahead of [DAY, -DAY]) {
     },
   );
 
-  testOnStores(
+  testOnSpyStores(
     `R22 the idle timeout counts from the last use on a right clock, after one that is a day ${skew}`,
     async (store) => {
       for (const lifetimes of LIFETIMES) {
@@ -434,7 +434,7 @@ for (const ahead of [DAY, -DAY]) {
   );
 }
 
-testOnStores(
+testOnSpyStores(
   "R23 a hundred reads within the throttle cost one touch at most",
   async (store) => {
     const { clock, client, handler, use } = setUp({
@@ -459,7 +459,7 @@ testOnStores(
   },
 );
 
-testOnStores(
+testOnSpyStores(
   "R23 a hundred reads at once cost one touch at most",
   async (store) => {
     const { clock, client, handler, use } = setUp({

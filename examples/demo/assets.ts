@@ -27,14 +27,15 @@ const LIVE = `
 const events = new EventSource("/events");
 events.addEventListener("signed-out", () => {
   events.close();
-  document.getElementById("main").inert = true;
+  document.querySelector("main").inert = true;
+  document.querySelector("[role=status]").replaceChildren();
   const notice = document.createElement("p");
   notice.className = "notice";
   const link = document.createElement("a");
   link.href = "/";
   link.textContent = "Start again";
   notice.append("You were signed out. ", link);
-  document.getElementById("live").replaceChildren(notice);
+  document.querySelector("[role=alert]").replaceChildren(notice);
 });
 `;
 

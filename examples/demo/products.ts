@@ -18,13 +18,3 @@ export const PRODUCTS: ReadonlyMap<string, Product> = new Map([
   ["cheese", { name: "Cheese", price: 620 }],
   ["coffee", { name: "Coffee", price: 850 }],
 ]);
-
-const EURO = new Intl.NumberFormat("en", {
-  style: "currency",
-  currency: "EUR",
-});
-
-/** Writes an amount of cents down: `"€2.40"`. */
-export function inEuro(cents: number): string {
-  return EURO.format(cents / 100);
-}

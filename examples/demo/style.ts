@@ -42,7 +42,7 @@ export const STYLE = `
 
 *, *::before, *::after { box-sizing: border-box; }
 
-html { scroll-padding-top: 1.5rem; }
+html { scroll-padding-top: 6.5rem; }
 
 body {
   margin: 0 auto;
@@ -65,8 +65,8 @@ code { font: 0.9em/1.4 ui-monospace, "SF Mono", Menlo, Consolas, monospace; }
 .brand { display: flex; align-items: center; gap: 0.6rem; font-weight: 650; letter-spacing: -0.01em; }
 .tagline { color: var(--muted); font-size: 0.875rem; }
 
-.notices { position: sticky; top: 0.75rem; z-index: 1; display: grid; gap: 0.5rem; }
-.notices > :first-child { margin-top: 1.25rem; }
+.notices { position: sticky; top: 0.75rem; z-index: 1; }
+.notices > :not(:empty) { display: grid; gap: 0.5rem; margin-top: 1.25rem; }
 .notice {
   padding: 0.7rem 1rem;
   border: 1px solid color-mix(in srgb, var(--accent) 35%, var(--card));
@@ -75,6 +75,7 @@ code { font: 0.9em/1.4 ui-monospace, "SF Mono", Menlo, Consolas, monospace; }
   box-shadow: var(--shadow);
   overflow-wrap: anywhere;
 }
+[role=alert] .notice { border-color: var(--danger); background: var(--card); }
 .notice a { color: var(--accent); font-weight: 600; margin-left: 0.25rem; }
 
 main { transition: opacity 0.2s; }
@@ -82,9 +83,9 @@ main[inert] { opacity: 0.45; }
 
 .hero { padding: clamp(2rem, 6vw, 3.5rem) 0 clamp(1.5rem, 5vw, 2.5rem); display: grid; gap: 0.6rem; }
 .hero p { color: var(--muted); font-size: 1.0625rem; }
-.count { color: var(--accent); font-variant-numeric: tabular-nums; font-weight: 700; }
+#visits { color: var(--accent); font-size: 1.25em; font-variant-numeric: tabular-nums; font-weight: 700; }
 
-.columns { display: grid; gap: 1.25rem; }
+.columns { display: grid; gap: 1.25rem; align-items: start; }
 .card {
   display: grid;
   gap: 1rem;
@@ -119,27 +120,27 @@ button, input {
   color: inherit;
   font: inherit;
 }
-button { padding: 0.35rem 0.95rem; font-weight: 550; cursor: pointer; transition: background 0.12s, border-color 0.12s, color 0.12s; }
+button { padding: 0.35rem 0.95rem; font-weight: 500; cursor: pointer; transition: background 0.12s, border-color 0.12s, color 0.12s; }
 button:hover { border-color: var(--accent); color: var(--accent); background: var(--tint); }
 .primary { border-color: var(--accent); background: var(--accent); color: var(--on-accent); }
 .primary:hover { border-color: var(--accent-strong); background: var(--accent-strong); color: var(--on-accent); }
 .danger { color: var(--danger); }
 .danger:hover { border-color: var(--danger); color: var(--danger); background: transparent; }
-.quiet { border-color: transparent; background: transparent; color: var(--muted); padding-inline: 0.6rem; }
+.quiet { border-color: transparent; background: transparent; color: var(--muted); padding-inline: 0.6rem; margin-right: -0.6rem; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 
 .lines { list-style: none; display: grid; }
 .lines li { display: flex; flex-wrap: wrap; justify-content: space-between; align-items: center; gap: 0.4rem 1rem; padding: 0.7rem 0; border-bottom: 1px solid var(--line); }
 .lines li:first-child { padding-top: 0; }
-.name { font-weight: 550; overflow-wrap: anywhere; }
+#devices ~ .lines li:last-child { padding-bottom: 0; border-bottom: 0; }
+.name { font-weight: 600; overflow-wrap: anywhere; }
 .name small { font-weight: 400; }
 .stepper { display: flex; align-items: center; gap: 0.15rem; }
 .stepper button:not(.quiet) { min-width: 2.75rem; padding: 0; }
 .stepper output { min-width: 2.25rem; text-align: center; font-variant-numeric: tabular-nums; }
-.stepper .quiet { margin-right: -0.6rem; }
 .total { display: flex; justify-content: space-between; font-size: 1.0625rem; font-variant-numeric: tabular-nums; }
 .shelf { display: grid; grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)); gap: 0.6rem; }
-.shelf button { display: flex; justify-content: space-between; align-items: baseline; gap: 0.5rem; }
+.shelf button { display: flex; justify-content: space-between; align-items: center; gap: 0.5rem; }
 .price { color: var(--muted); font-size: 0.8125rem; font-weight: 400; font-variant-numeric: tabular-nums; }
 
 .sign-in { display: grid; gap: 0.35rem; }

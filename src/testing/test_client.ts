@@ -5,6 +5,7 @@
  */
 
 import { CookieJar, type TestCookie } from "./_cookie_jar.ts";
+import { isRedirect, redirected } from "./_redirect.ts";
 
 /** How many redirects in a row browsers follow. */
 const MAX_REDIRECTS = 20;
@@ -296,8 +297,7 @@ export class TestClient {
       const next = redirect === "follow" ? request.clone() : request;
       const response = await this.#send(request);
       const location = response.headers.get("location");
-      const isRedirect = [301, 302, 303, 307, 308].includes(response.status);
-      if (!isRedirect || location === null || redirect === "manual") {
+      if (!isRedirect(response) || location === null || redirect === "manual") {
         if (next !== request) await next.body?.cancel();
         return response;
       }
@@ -329,30 +329,4 @@ export class TestClient {
     }
     return response;
   }
-}
-
-/** Makes the request that a browser sends after a redirect. */
-async function redirected(
-  request: Request,
-  url: URL,
-  status: number,
-): Promise<Request> {
-  const headers = new Headers(request.headers);
-  headers.delete("cookie");
-  if (url.origin !== new URL(request.url).origin) {
-    headers.delete("authorization");
-  }
-  const { method, signal } = request;
-  const becomesGet = status === 303
-    ? method !== "GET" && method !== "HEAD"
-    : status < 303 && method === "POST";
-  if (!becomesGet) {
-    const body = request.body && await request.arrayBuffer();
-    return new Request(url, { method, headers, signal, body });
-  }
-  await request.body?.cancel();
-  for (const name of [...headers.keys()]) {
-    if (name.startsWith("content-")) headers.delete(name);
-  }
-  return new Request(url, { headers, signal });
 }

@@ -17,7 +17,7 @@ import {
 } from "@tessera/session";
 
 /** Registers a test twice: on an empty `MemoryStore`, and on an empty `KvStore`. */
-export function testOnStores(
+export function testOnSpyStores(
   name: string,
   run: (store: SpyStore) => Promise<void>,
 ): void {
