@@ -129,7 +129,8 @@ export class GuardedStore implements SessionStore {
         yield next.value;
       }
     } finally {
-      await records.return?.();
+      // not awaited: a generator that hangs would never come to its end
+      void Promise.resolve(records.return?.()).catch(() => {});
     }
   }
 
@@ -142,42 +143,43 @@ export class GuardedStore implements SessionStore {
     await this.#source.close();
   }
 
-  async #guard<T>(
+  /** Calls the store; what it answers after its time is ignored. */
+  #guard<T>(
     action: string,
     call: (store: SessionStore) => Promise<T>,
   ): Promise<T> {
-    try {
-      return await this.#inTime(action, call);
-    } catch (error) {
-      if (error instanceof SessionTooLargeError) throw error;
-      this.#options.onError(error);
-      if (error instanceof SessionStoreError) throw error;
-      throw new SessionStoreError(
-        `Cannot ${action}: the store must answer: received ${
-          describeFailure(error)
-        }`,
-        { cause: error },
-      );
-    }
-  }
-
-  #inTime<T>(
-    action: string,
-    call: (store: SessionStore) => Promise<T>,
-  ): Promise<T> {
-    const { timeout } = this.#options;
+    const { timeout, onError } = this.#options;
     return new Promise((resolve, reject) => {
+      let late = false;
       const timer = setTimeout(() => {
+        late = true;
+        const error = new SessionStoreError(
+          `Cannot ${action}: the store must answer within ${timeout} ms: received nothing`,
+        );
+        onError(error);
+        reject(error);
+      }, timeout);
+      this.#call(call).then((result) => {
+        clearTimeout(timer);
+        resolve(result);
+      }, (cause) => {
+        if (late) return;
+        clearTimeout(timer);
+        if (cause instanceof SessionTooLargeError) return reject(cause);
+        onError(cause);
         reject(
           new SessionStoreError(
-            `Cannot ${action}: the store must answer within ${timeout} ms: received nothing`,
+            `Cannot ${action}: the store must answer: received ${
+              describeFailure(cause)
+            }`,
+            { cause },
           ),
         );
-      }, timeout);
-      this.#call(call).then(resolve, reject).finally(() => clearTimeout(timer));
+      });
     });
   }
 
+  /** Never throws, but rejects: a store of the user's own may throw at once. */
   async #call<T>(call: (store: SessionStore) => Promise<T>): Promise<T> {
     return await call(this.#store ??= await this.#source.store);
   }

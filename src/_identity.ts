@@ -10,7 +10,7 @@ import { applyOperations, type Changes } from "./_changes.ts";
 import { settleFlash } from "./_flash_claims.ts";
 import { draft, type Login, signedIn } from "./_draft.ts";
 import { dropJobs, expiredSince, type Job, mergeJobs } from "./_merge.ts";
-import { nextNonce, rememberNonce } from "./_nonce.ts";
+import { rememberNonce } from "./_nonce.ts";
 import {
   type ForwardRecord,
   type SessionRecord,
@@ -23,7 +23,7 @@ import type { Missing, StoredSession } from "./_session_reader.ts";
 import { deletesOf, putOf, type StoreWriter } from "./_store_writer.ts";
 import type { EndReason } from "./events.ts";
 import type { StorePut } from "./session_store.ts";
-import { generateSecret, hashSecret, sealSecret } from "./token.ts";
+import { hashSecret, sealSecret } from "./token.ts";
 
 const NO_DATA: ReadonlyMap<string, unknown> = new Map();
 
@@ -54,8 +54,7 @@ async function storeNew(
   changes: Changes,
 ): Promise<void> {
   const { id } = request.handle;
-  const secret = generateSecret();
-  const nonce = nextNonce();
+  const { newSecret: secret, nonce } = request;
   const { record, data } = await draft(
     writer.settings,
     request,
@@ -99,8 +98,7 @@ export async function signIn(
 ): Promise<void> {
   const { id, subject } = identity;
   const { settings } = writer;
-  const secret = generateSecret();
-  const nonce = nextNonce();
+  const { newSecret: secret, nonce } = request;
   let base = start === undefined || expiredSince(writer, request, start)
     ? undefined
     : start;
@@ -161,8 +159,7 @@ export async function regenerate(
   const id = changes.identity?.type === "regenerate"
     ? changes.identity.id
     : request.nextId();
-  const secret = generateSecret();
-  const nonce = nextNonce();
+  const { newSecret: secret, nonce } = request;
   let base: StoredSession | Missing = start ??
     await findAgain(writer, request, loaded);
   for (let attempt = 1;; attempt++) {

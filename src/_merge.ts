@@ -56,15 +56,12 @@ export async function mergeJobs(
 ): Promise<void> {
   const nonce = nextNonce();
   let current: StoredSession | Missing | undefined = start;
-  let applied: Applied[] = [];
   for (let attempt = 1;; attempt++) {
     current ??= await findFor(writer, jobs);
     if ("missing" in current) return dropJobs(writer, jobs, current);
-    if (attempt > 1 && remembersNonce(current.record.nonce, nonce)) {
-      return settle(applied, current, current.record, writer.settings.now());
-    }
+    jobs = settleDone(writer, jobs, current);
     const result = await applyJobs(writer, jobs, current);
-    applied = result.applied;
+    const { applied } = result;
     jobs = applied.map(({ job }) => job);
     if (jobs.length === 0) return;
 
@@ -79,6 +76,9 @@ export async function mergeJobs(
       nonce: rememberNonce(nonce, current.record.nonce),
     };
     const { id, version } = current;
+    if (attempt === 1) {
+      jobs.forEach(({ request }) => request.nonces.push(nonce));
+    }
     try {
       const commit = {
         check: [{ id, version }],
@@ -97,6 +97,22 @@ export async function mergeJobs(
     await writer.conflict(id, attempt);
     current = undefined;
   }
+}
+
+/** Settles the jobs of which an earlier try took place after all, and returns the others. */
+function settleDone(
+  writer: StoreWriter,
+  jobs: readonly Job[],
+  current: StoredSession,
+): readonly Job[] {
+  const { record, data } = current;
+  const isDone = ({ request }: Job) =>
+    request.nonces.some((nonce) => remembersNonce(record.nonce, nonce));
+  const done = jobs.filter(isDone);
+  if (done.length === 0) return jobs;
+  const applied = done.map((job) => ({ job, data }));
+  settle(applied, current, record, writer.settings.now());
+  return jobs.filter((job) => !done.includes(job));
 }
 
 /** Commits jobs one by one, as together they are too large: whose fault it is shows then. */

@@ -101,14 +101,15 @@ export function parseRecord(
     record.flash.every(isFlashEntry) && isOptionalText(record.subject) &&
     isOptionalText(record.label) && typeof record.persistent === "boolean" &&
     isTime(record.createdAt) && isTime(record.lastSeenAt) &&
-    isTime(record.endsAt) &&
+    isTime(record.endsAt) && record.expiresAt <= record.endsAt &&
     (record.authenticatedAt === undefined || isTime(record.authenticatedAt)) &&
     typeof record.nonce === "string" && allText(record.data.keys());
   return valid ? record as SessionRecord : undefined;
 }
 
+/** Whole milliseconds: nothing else was ever written, nor can be counted with. */
 function isTime(value: unknown): value is number {
-  return typeof value === "number" && Number.isFinite(value);
+  return Number.isSafeInteger(value);
 }
 
 function isOptionalText(value: unknown): boolean {

@@ -14,7 +14,10 @@ import type { StoredSession } from "./_session_reader.ts";
 import type { SessionWatcher } from "./_session_watcher.ts";
 import type { Settings } from "./_settings.ts";
 import { type Lifetimes, MAX_AGE_MS, type SessionRecord } from "./_record.ts";
+import { nextNonce } from "./_nonce.ts";
+import { SessionClosedError } from "./errors.ts";
 import type { SessionTransport } from "./session_transport.ts";
+import { generateSecret } from "./token.ts";
 import { ulid } from "@std/ulid";
 
 /** Who a session is loaded for. */
@@ -72,6 +75,11 @@ export class RequestSession implements SessionIo {
   readonly handle: SessionHandle;
   /** Whether the changes were dropped, because the session had ended. */
   dropped = false;
+  /** The names of its writes to a session, so that a later try recognises one that took place. */
+  readonly nonces: string[] = [];
+  #nonce: string | undefined;
+  #newSecret: string | undefined;
+  #discarded = false;
   #answer: Answer | undefined;
   #links: SessionLinks | undefined;
   /** The id under which the session is stored, if it is. */
@@ -146,8 +154,25 @@ export class RequestSession implements SessionIo {
     return ulid(Math.max(0, this.settings.now()));
   }
 
+  /** The name of the write that makes an id; the same when it is tried again. */
+  get nonce(): string {
+    return this.#nonce ??= nextNonce();
+  }
+
+  /** The secret of the id that this request makes; the same when its commit is tried again. */
+  get newSecret(): string {
+    return this.#newSecret ??= generateSecret();
+  }
+
   /** Commits once; a failed commit may be tried again. */
   commit(): Promise<void> {
+    if (this.#discarded) {
+      return Promise.reject(
+        new SessionClosedError(
+          "Cannot commit session: the request must still be under way: received a commit after its end",
+        ),
+      );
+    }
     return this.#committing ??= this.#committer.commit(this).catch((error) => {
       this.#committing = undefined;
       throw error;
@@ -193,6 +218,7 @@ export class RequestSession implements SessionIo {
 
   /** Gives up: nothing of the request is committed, and nothing tied to it is kept. */
   discard(): void {
+    this.#discarded = true;
     this.handle.discard();
     this.#links?.discard();
   }

@@ -6,18 +6,11 @@
  * @module
  */
 
-import {
-  type Changes,
-  type DataOperation,
-  type IdentityChange,
-  runUpdate,
-  type UpdateOperation,
-} from "./_changes.ts";
+import type { Changes, IdentityChange } from "./_changes.ts";
 import { checkOptions, checkType, describeType } from "./_check.ts";
-import { claimFlash, releaseFlash } from "./_flash_claims.ts";
-import { nextNonce } from "./_nonce.ts";
-import type { FlashEntry, Lifetimes, SessionRecord } from "./_record.ts";
-import { cloneValue, equalValues, isCompound } from "./_value.ts";
+import type { Lifetimes, SessionRecord } from "./_record.ts";
+import { SessionData } from "./_session_data.ts";
+import { SessionFlash } from "./_session_flash.ts";
 import { SessionClosedError } from "./errors.ts";
 import type { LoginOptions, Session } from "./session.ts";
 
@@ -51,9 +44,6 @@ export interface LoadedState {
 
 type Status = "open" | "committed" | "destroyed" | "discarded";
 
-/** In place of a pristine copy: the value belongs to the operation that set it. */
-const OWN = Symbol("own");
-
 const NO_DATA: ReadonlyMap<string, unknown> = new Map();
 const NO_CHANGES: Changes = {
   operations: [],
@@ -71,17 +61,8 @@ export class SessionHandle implements Session {
   #accessed = false;
   #id: string | undefined;
   #record: SessionRecord | undefined;
-  #data: ReadonlyMap<string, unknown>;
-  /** The data as this request sees it; made when the first value is handed out or changed. */
-  #view: Map<string, unknown> | undefined;
-  /** The objects handed out by key, with what they were, so that changes in place are seen. */
-  #tracked: Map<string, unknown> | undefined;
-  #log: DataOperation[] | undefined;
-  /** The last operation on each key since the last `clear`. */
-  #latest: Map<string, DataOperation> | undefined;
-  #updating = false;
-  #flashed: FlashEntry[] | undefined;
-  #taken: Map<string, FlashEntry> | undefined;
+  #data: SessionData;
+  #flash: SessionFlash | undefined;
   #persistent: boolean | undefined;
   #identity: IdentityChange | undefined;
 
@@ -96,7 +77,7 @@ export class SessionHandle implements Session {
     this.isNewAtLoad = loaded === undefined;
     this.#id = loaded?.id;
     this.#record = loaded?.record;
-    this.#data = loaded?.data ?? NO_DATA;
+    this.#data = new SessionData(loaded?.data ?? NO_DATA);
   }
 
   /** Finds what a handle was made with; `undefined` if it is no handle. */
@@ -151,84 +132,45 @@ export class SessionHandle implements Session {
   }
 
   get size(): number {
-    return this.#readable("count session values").size;
+    return this.#readable("count session values").current.size;
   }
 
   get<Value = unknown>(key: string): Value | undefined {
-    const value = this.#readable("get session value").get(key);
-    if (!isCompound(value) || this.#tracked?.has(key)) {
-      return value as Value | undefined;
-    }
-    const copy = cloneValue(value, `get session value ${JSON.stringify(key)}`);
-    this.#writable().set(key, copy);
-    (this.#tracked ??= new Map()).set(key, value);
-    return copy as Value;
+    return this.#readable("get session value").get(key) as Value | undefined;
   }
 
   has(key: string): boolean {
-    return this.#readable("look up session value").has(key);
+    return this.#readable("look up session value").current.has(key);
   }
 
   entries(): IterableIterator<[string, unknown]> {
-    const keys = [...this.#readable("list session values").keys()];
-    return keys.map((key): [string, unknown] => [key, this.get(key)]).values();
+    const data = this.#readable("list session values");
+    const keys = [...data.current.keys()];
+    return keys.map((key): [string, unknown] => [key, data.get(key)]).values();
   }
 
   set(key: string, value: unknown): void {
-    const action = `set session value ${JSON.stringify(key)}`;
-    this.#assertOpen(action);
-    assertKey(key, action);
-    cloneValue(value, action); // refused here, where the stack names the culprit
-    this.#writable().set(key, value);
-    (this.#tracked ??= new Map()).set(key, OWN);
-    const latest = this.#latest?.get(key);
-    if (latest?.type === "set") latest.value = value;
-    else this.#append({ type: "set", key, value });
+    this.#writable("set session value", key).set(key, value);
   }
 
   delete(key: string): boolean {
-    this.#assertOpen(`delete session value ${JSON.stringify(key)}`);
-    if (!this.#writable().delete(key)) return false;
-    this.#tracked?.delete(key);
-    this.#append({ type: "delete", key });
-    return true;
+    return this.#writable("delete session value", key).delete(key);
   }
 
   clear(): void {
     this.#assertOpen("clear session");
-    if (this.#writable().size === 0) return;
-    this.#view = new Map();
-    this.#tracked = undefined;
-    this.#latest = undefined;
-    this.#log = [{ type: "clear" }];
+    this.#data.clear();
   }
 
   update(key: string, next: (current: never) => unknown): void {
-    const action = `update session value ${JSON.stringify(key)}`;
-    this.#assertOpen(action);
-    assertKey(key, action);
-    if (typeof next !== "function") {
-      throw new TypeError(
-        `Cannot ${action}: want a function: received ${describeType(next)}`,
-      );
-    }
-    const base = this.#settleInPlace(key, action);
-    const operation: UpdateOperation = {
-      type: "update",
-      key,
-      next: next as (current: unknown) => unknown,
-      base,
-      result: undefined,
-    };
-    this.#updating = true;
-    try {
-      operation.result = runUpdate(key, operation.next, base);
-    } finally {
-      this.#updating = false;
-    }
-    this.#writable().set(key, operation.result);
-    this.#tracked?.delete(key);
-    this.#append(operation);
+    const data = this.#writable("update session value", key);
+    checkType(
+      `update session value ${JSON.stringify(key)}`,
+      "next",
+      next,
+      "function",
+    );
+    data.update(key, next as (current: unknown) => unknown);
   }
 
   flash<Value = unknown>(
@@ -237,23 +179,21 @@ export class SessionHandle implements Session {
   ): Value | undefined {
     const action = `flash session value ${JSON.stringify(kind)}`;
     this.#assertOpen(action);
-    assertKey(kind, action);
+    checkType(action, "kind", kind, "string");
+    const flash = this.#flash ??= new SessionFlash(
+      this.#record?.flash ?? [],
+      this,
+    );
     if (values.length === 0) {
-      return this.#takeFlash(kind, action) as Value | undefined;
+      return flash.take(kind, action) as Value | undefined;
     }
-    const value = cloneValue(values[0], action);
-    (this.#flashed ??= []).push({ id: nextNonce(), kind, value });
+    flash.queue(kind, values[0], action);
     return undefined;
   }
 
   keepFlash(kind?: string): void {
     this.#assertOpen("keep flash values");
-    const kept: string[] = [];
-    for (const [id, entry] of this.#taken ?? []) {
-      if (kind === undefined || entry.kind === kind) kept.push(id);
-    }
-    for (const id of kept) this.#taken?.delete(id);
-    releaseFlash(kept);
+    this.#flash?.keep(kind);
   }
 
   persist(persistent: boolean): void {
@@ -320,11 +260,6 @@ export class SessionHandle implements Session {
     return this.#accessed;
   }
 
-  /** The flash values that this request has claimed. */
-  get claimed(): Iterable<string> {
-    return this.#taken?.keys() ?? [];
-  }
-
   /**
    * Closes the handle, and says what it was used for.
    *
@@ -332,40 +267,16 @@ export class SessionHandle implements Session {
    * @throws {TypeError} If a value was changed in place to what cannot be stored.
    */
   seal(): Changes {
-    const changes = this.#collect();
+    const operations = this.#data.collect();
     if (this.#status === "open") this.#status = "committed";
-    return changes;
-  }
-
-  #collect(): Changes {
-    const operations = (this.#log ?? []).map((operation) =>
-      operation.type === "set"
-        ? {
-          ...operation,
-          value: cloneValue(operation.value, settingOf(operation.key)),
-        }
-        : operation
-    );
-    for (const [key, value] of this.#changedInPlace()) {
-      operations.push({
-        type: "set",
-        key,
-        value: cloneValue(value, settingOf(key)),
-      });
-    }
     if (
-      operations.length === 0 && this.#flashed === undefined &&
-      this.#taken === undefined &&
+      operations.length === 0 && this.#flash === undefined &&
       this.#persistent === undefined && this.#identity === undefined
     ) return NO_CHANGES;
-    const taken = new Set(this.#taken?.keys());
-    const flashed = (this.#flashed ?? []).filter((entry) =>
-      !taken.has(entry.id)
-    );
     return {
       operations,
-      flashed,
-      taken,
+      flashed: this.#flash?.flashed ?? NO_CHANGES.flashed,
+      taken: this.#flash?.taken ?? NO_CHANGES.taken,
       persistent: this.#persistent,
       identity: this.#identity,
     };
@@ -379,81 +290,43 @@ export class SessionHandle implements Session {
   /** Closes the handle for good: nothing of it is committed. */
   discard(): void {
     if (this.#status === "open") this.#status = "discarded";
-    releaseFlash(this.claimed);
+    this.#flash?.release();
   }
 
   /** Shows what was committed from now on. */
   settle(state: LoadedState): void {
     this.#id = state.id;
     this.#record = state.record;
-    this.#data = state.data;
-    this.#view =
-      this.#tracked =
-      this.#log =
-      this.#latest =
-        undefined;
+    this.#data = new SessionData(state.data);
+    this.#flash = undefined;
     this.#persistent = undefined;
     if (this.#identity?.type !== "destroy") this.#identity = undefined;
   }
 
-  /** Lists the objects that were changed in place since they were handed out. */
-  *#changedInPlace(): Generator<[string, unknown]> {
-    for (const [key, pristine] of this.#tracked ?? []) {
-      const value = this.#view?.get(key);
-      if (pristine !== OWN && !equalValues(pristine, value)) yield [key, value];
-    }
-  }
-
   /** Whether a value was changed in place after the commit, too late to be saved. */
   get changedLate(): boolean {
-    return this.#status === "committed" && !this.#changedInPlace().next().done;
+    return this.#status === "committed" &&
+      !this.#data.changedInPlace().next().done;
   }
 
-  /** Logs what happened in place to a value, and returns a state of it that will not change. */
-  #settleInPlace(key: string, action: string): unknown {
-    const current = this.#writable().get(key);
-    if (!this.#tracked?.has(key)) return current;
-    const pristine = this.#tracked.get(key);
-    if (pristine !== OWN && equalValues(pristine, current)) return pristine;
-    const value = cloneValue(current, action);
-    const latest = this.#latest?.get(key);
-    if (latest?.type === "set") latest.value = value;
-    else this.#append({ type: "set", key, value });
-    return value;
-  }
-
-  #takeFlash(kind: string, action: string): unknown {
-    for (
-      const entry of [...this.#record?.flash ?? [], ...this.#flashed ?? []]
-    ) {
-      if (entry.kind !== kind || this.#taken?.has(entry.id)) continue;
-      if (!claimFlash(entry.id, this)) continue;
-      (this.#taken ??= new Map()).set(entry.id, entry);
-      return cloneValue(entry.value, action);
-    }
-    return undefined;
-  }
-
-  #append(operation: Exclude<DataOperation, { type: "clear" }>): void {
-    (this.#log ??= []).push(operation);
-    (this.#latest ??= new Map()).set(operation.key, operation);
-  }
-
-  #writable(): Map<string, unknown> {
-    return this.#view ??= new Map(this.#data);
-  }
-
-  #readable(action: string): ReadonlyMap<string, unknown> {
+  #readable(action: string): SessionData {
     this.#accessed = true;
     if (this.#status === "destroyed") {
       throw closed(action, "a use after destroy");
     }
-    return this.#view ?? this.#data;
+    return this.#data;
+  }
+
+  #writable(action: string, key: string): SessionData {
+    const named = `${action} ${JSON.stringify(key)}`;
+    this.#assertOpen(named);
+    checkType(named, "key", key, "string");
+    return this.#data;
   }
 
   #assertOpen(action: string): void {
     this.#accessed = true;
-    if (this.#updating) {
+    if (this.#data.updating) {
       throw new TypeError(
         `Cannot ${action}: want an update callback without effects, as it may run again: received a change from within one`,
       );
@@ -479,18 +352,4 @@ function closed(action: string, received: string): SessionClosedError {
   return new SessionClosedError(
     `Cannot ${action}: the session must still be open: received ${received}`,
   );
-}
-
-function settingOf(key: string): string {
-  return `set session value ${JSON.stringify(key)}`;
-}
-
-function assertKey(key: unknown, action: string): void {
-  if (typeof key !== "string") {
-    throw new TypeError(
-      `Cannot ${action}: want a string as the key: received ${
-        describeType(key)
-      }`,
-    );
-  }
 }

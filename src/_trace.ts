@@ -24,7 +24,13 @@ export async function traced<T>(
 ): Promise<T> {
   if (trace === undefined) return await step();
   let outcome: Promise<T> | undefined;
-  const run = () => outcome ??= (async () => await step())();
+  const run = () => {
+    if (outcome === undefined) {
+      outcome = (async () => await step())();
+      outcome.catch(() => {}); // a tracer may wait for something else meanwhile
+    }
+    return outcome;
+  };
   try {
     await trace(name, run);
   } catch {

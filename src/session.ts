@@ -81,14 +81,6 @@ export interface Session<
   readonly size: number;
 
   /**
-   * Reads a value.
-   *
-   * @param key The key.
-   * @returns The value, the same object each time, or `undefined` if there is none.
-   * @throws {SessionClosedError} If the session was destroyed in this request.
-   */
-  get<Key extends KeyOf<Data>>(key: Key): Data[Key] | undefined;
-  /**
    * Reads a value whose type is not declared.
    *
    * @typeParam Value The type that the caller knows it to have.
@@ -96,6 +88,14 @@ export interface Session<
    * @returns The value, or `undefined` if there is none.
    */
   get<Value = unknown>(key: UntypedKey<Data>): Value | undefined;
+  /**
+   * Reads a value.
+   *
+   * @param key The key.
+   * @returns The value, the same object each time, or `undefined` if there is none.
+   * @throws {SessionClosedError} If the session was destroyed in this request.
+   */
+  get<Key extends KeyOf<Data>>(key: Key): Data[Key] | undefined;
 
   /**
    * Says whether there is a value.
@@ -140,6 +140,17 @@ export interface Session<
   entries(): IterableIterator<[KeyOf<Data>, Data[KeyOf<Data>]]>;
 
   /**
+   * Computes a value whose type is not declared from the current one.
+   *
+   * @typeParam Value The type that the caller knows it to have.
+   * @param key The key.
+   * @param next Takes a copy of the current value and returns the next one.
+   */
+  update<Value = unknown>(
+    key: UntypedKey<Data>,
+    next: (current: Value | undefined) => Value,
+  ): void;
+  /**
    * Computes a value from the current one, so that no racing request's is lost.
    *
    * The callback runs at once, and runs again at the commit if another request has
@@ -157,17 +168,6 @@ export interface Session<
     key: Key,
     next: (current: Data[Key] | undefined) => Data[Key],
   ): void;
-  /**
-   * Computes a value whose type is not declared from the current one.
-   *
-   * @typeParam Value The type that the caller knows it to have.
-   * @param key The key.
-   * @param next Takes a copy of the current value and returns the next one.
-   */
-  update<Value = unknown>(
-    key: UntypedKey<Data>,
-    next: (current: Value | undefined) => Value,
-  ): void;
 
   /**
    * Queues a value that is to be shown once, by this request or a later one.
@@ -179,6 +179,14 @@ export interface Session<
    */
   flash<Kind extends KeyOf<Flash>>(kind: Kind, value: Flash[Kind]): void;
   /**
+   * Takes the oldest unread value of a kind whose type is not declared.
+   *
+   * @typeParam Value The type that the caller knows it to have.
+   * @param kind The kind.
+   * @returns The value, or `undefined` if there is none left.
+   */
+  flash<Value = unknown>(kind: UntypedKey<Flash>): Value | undefined;
+  /**
    * Takes the oldest unread value of a kind.
    *
    * It is gone once this request commits; it stays if the request fails. Two requests
@@ -189,14 +197,6 @@ export interface Session<
    * @throws {SessionClosedError} If the session is committed or destroyed.
    */
   flash<Kind extends KeyOf<Flash>>(kind: Kind): Flash[Kind] | undefined;
-  /**
-   * Takes the oldest unread value of a kind whose type is not declared.
-   *
-   * @typeParam Value The type that the caller knows it to have.
-   * @param kind The kind.
-   * @returns The value, or `undefined` if there is none left.
-   */
-  flash<Value = unknown>(kind: UntypedKey<Flash>): Value | undefined;
 
   /**
    * Puts back the flash values that this request took, for the next one.

@@ -132,7 +132,13 @@ export class SessionManager<
   ): Promise<Response> {
     return await this.#serve(request, (load) => {
       let loading: Promise<Session<Data, Flash>> | undefined;
-      return run(() => loading ??= Promise.resolve(load()));
+      return run(() => {
+        if (loading === undefined) {
+          loading = Promise.resolve(load());
+          loading.catch(() => {}); // the request fails, also if nobody waits for it
+        }
+        return loading;
+      });
     });
   }
 
@@ -362,16 +368,21 @@ export class SessionManager<
       });
     }
     if (loaded !== undefined || handle.accessed) await this.#commit(session);
+    else session.discard(); // nothing to commit, and too late for anything
     const answered = respond(session, response);
     if (session.answer?.type === "token" && !this.#warnedOfInsecure) {
-      this.#warnOfInsecure(session.request, answered);
+      this.#warnOfInsecure(session, answered);
     }
     return answered;
   }
 
   /** Says once, by an event, that browsers drop the cookie. */
-  #warnOfInsecure(request: Request | undefined, { headers }: Response): void {
-    if (request === undefined || !isDropped(request, headers)) return;
+  #warnOfInsecure(
+    { request, origin: { transport } }: RequestSession,
+    { headers }: Response,
+  ): void {
+    if (request === undefined || transport === undefined) return;
+    if (!isDropped(request, headers, transport.name)) return;
     this.#warnedOfInsecure = true;
     this.#settings.emit({
       type: "warning",

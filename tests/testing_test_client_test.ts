@@ -512,6 +512,23 @@ Deno.test("TestClient follows a redirect to another origin without credentials",
   assertEquals(await response.json(), [null, null]);
 });
 
+Deno.test("TestClient follows redirects though nobody reads the bodies", async () => {
+  for (const status of [303, 307]) {
+    const client = new TestClient(({ url }) =>
+      url.endsWith("/end") ? new Response("end") : new Response(
+        new Blob(["moved"]).stream().tee()[0],
+        { status, headers: { location: "/end" } },
+      )
+    );
+    const body = new Blob(["x".repeat(100_000)]).stream();
+    const response = await client.post("/", body, {
+      redirect: "follow",
+      ...{ duplex: "half" },
+    });
+    assertEquals(await response.text(), "end");
+  }
+});
+
 Deno.test("TestClient gives up after 20 redirects", async () => {
   let requests = 0;
   const client = new TestClient(() => {

@@ -217,102 +217,114 @@ async function sendAll(
   }
 }
 
-testOnStores("R7 R8 R9 R10 R12 the corpus of nasty Cookie headers, over a socket", async ({ store }) => {
-  const events = new Events();
-  const sessions = new SessionManager({ store, onEvent: events.push });
-  const [T, E] = [
-    await signIn(sessions, "ada"),
-    await signIn(sessions, "eve"),
-  ];
-  await sendAll(corpus(T, E), { sessions, store, events });
-});
+testOnStores(
+  "R7 R8 R9 R10 R12 the corpus of nasty Cookie headers, over a socket",
+  async ({ store }) => {
+    const events = new Events();
+    const sessions = new SessionManager({ store, onEvent: events.push });
+    const [T, E] = [
+      await signIn(sessions, "ada"),
+      await signIn(sessions, "eve"),
+    ];
+    await sendAll(corpus(T, E), { sessions, store, events });
+  },
+);
 
-testOnStores("R7 R8 R9 R10 R12 the corpus of nasty Cookie headers, signed, over a socket", async ({ store }) => {
-  const events = new Events();
-  const sessions = new SessionManager({
-    store,
-    secrets: [key("wire")],
-    onEvent: events.push,
-  });
-  const [T, E] = [
-    await signIn(sessions, "ada"),
-    await signIn(sessions, "eve"),
-  ];
-  const forged = T.slice(0, 71) + E.slice(71);
-  await sendAll([...corpus(T, E), {
-    cookies: [`${N}=${forged}; ${N}=${T}`],
-    loads: "ada",
-    gets: 1,
-    events: ["refused bad-signature"],
-  }, {
-    cookies: [`${N}=${forged}`],
-    gets: 0,
-    events: ["refused bad-signature"],
-  }], { sessions, store, events });
-});
+testOnStores(
+  "R7 R8 R9 R10 R12 the corpus of nasty Cookie headers, signed, over a socket",
+  async ({ store }) => {
+    const events = new Events();
+    const sessions = new SessionManager({
+      store,
+      secrets: [key("wire")],
+      onEvent: events.push,
+    });
+    const [T, E] = [
+      await signIn(sessions, "ada"),
+      await signIn(sessions, "eve"),
+    ];
+    const forged = T.slice(0, 71) + E.slice(71);
+    await sendAll([...corpus(T, E), {
+      cookies: [`${N}=${forged}; ${N}=${T}`],
+      loads: "ada",
+      gets: 1,
+      events: ["refused bad-signature"],
+    }, {
+      cookies: [`${N}=${forged}`],
+      gets: 0,
+      events: ["refused bad-signature"],
+    }], { sessions, store, events });
+  },
+);
 
-testOnStores("R8 no bytes in a Cookie header lead to a 5xx", async ({ store }) => {
-  const sessions = new SessionManager({ store });
-  const token = await signIn(sessions, "ada");
-  store.take();
-  await using server = serve(withSession(whose, sessions));
-  const parts = [N, token, "=", ";", " ", "\t", ",", '"', "\\", "%", "\xa0"];
-  let seed = 20_240_229;
-  const random = (below: number) => {
-    seed = (seed * 48_271) % 2_147_483_647; // Park and Miller's generator
-    return seed % below;
-  };
-  for (let round = 0; round < 400; round++) {
-    let cookie = "";
-    for (let left = random(30); left > 0; left--) {
-      cookie += random(3) === 0
-        ? String.fromCharCode(random(256))
-        : parts[random(parts.length)];
+testOnStores(
+  "R8 no bytes in a Cookie header lead to a 5xx",
+  async ({ store }) => {
+    const sessions = new SessionManager({ store });
+    const token = await signIn(sessions, "ada");
+    store.take();
+    await using server = serve(withSession(whose, sessions));
+    const parts = [N, token, "=", ";", " ", "\t", ",", '"', "\\", "%", "\xa0"];
+    let seed = 20_240_229;
+    const random = (below: number) => {
+      seed = (seed * 48_271) % 2_147_483_647; // Park and Miller's generator
+      return seed % below;
+    };
+    for (let round = 0; round < 400; round++) {
+      let cookie = "";
+      for (let left = random(30); left > 0; left--) {
+        cookie += random(3) === 0
+          ? String.fromCharCode(random(256))
+          : parts[random(parts.length)];
+      }
+      // these end the line, and are the server's business
+      cookie = cookie.replace(/[\r\n]/g, "");
+      const { status, lines } = await rawRequest(server.addr.port, [
+        `Cookie: ${cookie}`,
+      ]);
+      const told = JSON.stringify(cookie);
+      assert(status === 200 || status === 400, `${status} for ${told}`);
+      assert(!lines.join("\n").toLowerCase().includes("set-cookie"), told);
     }
-    // these end the line, and are the server's business
-    cookie = cookie.replace(/[\r\n]/g, "");
-    const { status, lines } = await rawRequest(server.addr.port, [
-      `Cookie: ${cookie}`,
-    ]);
-    const told = JSON.stringify(cookie);
-    assert(status === 200 || status === 400, `${status} for ${told}`);
-    assert(!lines.join("\n").toLowerCase().includes("set-cookie"), told);
-  }
-  assertEquals(store.take().commits, 0);
-});
+    assertEquals(store.take().commits, 0);
+  },
+);
 
-testOnStores("R11 a token in the query, the path, the body or another header is ignored", async ({ store }) => {
-  const sessions = new SessionManager({ store });
-  const token = await signIn(sessions, "ada");
-  const handler = withSession(whose, sessions);
-  await using server = serve(handler);
-  const { port } = server.addr;
-  store.take();
-  const form = `${N}=${token}`;
-  const type = "Content-Type: application/x-www-form-urlencoded";
-  const answers = [
-    await rawRequest(port, [], `GET /?${form} HTTP/1.1`),
-    await rawRequest(port, [], `GET /;${form} HTTP/1.1`),
-    await rawRequest(port, [], `GET /${token} HTTP/1.1`),
-    await rawRequest(
-      port,
-      [type, `Content-Length: ${form.length}`, "", form],
-      "POST / HTTP/1.1",
-    ),
-    await rawRequest(port, [`X-Session: ${token}`]),
-    await rawRequest(port, [`Authorization: Bearer ${token}`]),
-    await rawRequest(port, [`${N}: ${token}`]),
-    await rawRequest(port, [`Set-Cookie: ${form}`]),
-    await rawRequest(port, [`Cookie2: ${form}`]),
-    await rawRequest(port, [`X-Cookie: ${form}`]),
-  ];
-  for (const { status, body } of answers) {
-    assertEquals([status, body], [200, "null"]);
-  }
-  assertEquals(store.take(), NO_CALLS);
-  const { body } = await rawRequest(port, [`Cookie: ${form}`]);
-  assertEquals(body, `"ada"`);
-});
+testOnStores(
+  "R11 a token in the query, the path, the body or another header is ignored",
+  async ({ store }) => {
+    const sessions = new SessionManager({ store });
+    const token = await signIn(sessions, "ada");
+    const handler = withSession(whose, sessions);
+    await using server = serve(handler);
+    const { port } = server.addr;
+    store.take();
+    const form = `${N}=${token}`;
+    const type = "Content-Type: application/x-www-form-urlencoded";
+    const answers = [
+      await rawRequest(port, [], `GET /?${form} HTTP/1.1`),
+      await rawRequest(port, [], `GET /;${form} HTTP/1.1`),
+      await rawRequest(port, [], `GET /${token} HTTP/1.1`),
+      await rawRequest(
+        port,
+        [type, `Content-Length: ${form.length}`, "", form],
+        "POST / HTTP/1.1",
+      ),
+      await rawRequest(port, [`X-Session: ${token}`]),
+      await rawRequest(port, [`Authorization: Bearer ${token}`]),
+      await rawRequest(port, [`${N}: ${token}`]),
+      await rawRequest(port, [`Set-Cookie: ${form}`]),
+      await rawRequest(port, [`Cookie2: ${form}`]),
+      await rawRequest(port, [`X-Cookie: ${form}`]),
+    ];
+    for (const { status, body } of answers) {
+      assertEquals([status, body], [200, "null"]);
+    }
+    assertEquals(store.take(), NO_CALLS);
+    const { body } = await rawRequest(port, [`Cookie: ${form}`]);
+    assertEquals(body, `"ada"`);
+  },
+);
 
 Deno.test("R10 the time that a Cookie header takes grows with its length, not faster", async () => {
   const sessions = new SessionManager();

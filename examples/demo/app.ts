@@ -4,7 +4,7 @@
  * @module
  */
 
-import { withSession } from "@tessera/session";
+import { crossOriginProtection, withSession } from "@tessera/session";
 import { ACTIONS, type DemoSession, type DemoSessions } from "./actions.ts";
 import { ASSETS } from "./assets.ts";
 import { streamEnd } from "./live.ts";
@@ -28,11 +28,12 @@ const MAX_DEVICES = 50;
 export function createApp(
   sessions: DemoSessions,
 ): (request: Request) => Promise<Response> {
-  const app = withSession(
+  // forms of other sites are refused before a session is looked at
+  const app = crossOriginProtection(withSession(
     (request: Request, session: DemoSession) =>
       answer(request, session, sessions),
     sessions,
-  );
+  ));
   return async (request) => {
     const response = serveAsset(request) ?? await app(request);
     response.headers.set("content-security-policy", CONTENT_SECURITY_POLICY);

@@ -141,7 +141,8 @@ function show(value: unknown): string {
   if (Object.is(value, -0)) return "-0";
   if (typeof value === "bigint") return `${value}n`;
   if (isObject(value)) {
-    return `${Object.prototype.toString.call(value).slice(8, -1)} object`;
+    // Not the tag: a Buffer has that of a Uint8Array.
+    return `${Object.getPrototypeOf(value)?.constructor.name} object`;
   }
   if (typeof value !== "string") return String(value);
   const text = JSON.stringify(value);

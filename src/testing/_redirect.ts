@@ -4,40 +4,47 @@
  * @module
  */
 
-/** Tells whether a response has the status of a redirect. */
-export function isRedirect(response: Response): boolean {
-  return [301, 302, 303, 307, 308].includes(response.status);
+/** A request that can be made more than once: its body has been read. */
+export interface Hop {
+  readonly url: string;
+  readonly method: string;
+  readonly headers: Headers;
+  readonly body: ArrayBuffer | null;
+  readonly signal: AbortSignal;
+}
+
+/** Reads a request to its end. */
+export async function toHop(request: Request): Promise<Hop> {
+  const { url, method, headers, signal } = request;
+  const body = request.body && await request.arrayBuffer();
+  return { url, method, headers, body, signal };
+}
+
+/** Tells where a response redirects to, `undefined` if it does not. */
+export function redirection(response: Response): string | undefined {
+  if (![301, 302, 303, 307, 308].includes(response.status)) return undefined;
+  return response.headers.get("location") ?? undefined;
 }
 
 /**
  * Makes the request that a browser sends after a redirect.
  *
- * @param request The request that was redirected, its body unread.
- * @param url Where to.
+ * @param hop The request that was redirected.
+ * @param location Where to.
  * @param status The status of the redirect.
  * @returns The next request.
  */
-export async function redirected(
-  request: Request,
-  url: URL,
-  status: number,
-): Promise<Request> {
-  const headers = new Headers(request.headers);
+export function redirect(hop: Hop, location: string, status: number): Hop {
+  const { href: url, origin } = new URL(location, hop.url);
+  const headers = new Headers(hop.headers);
   headers.delete("cookie");
-  if (url.origin !== new URL(request.url).origin) {
-    headers.delete("authorization");
-  }
-  const { method, signal } = request;
+  if (origin !== new URL(hop.url).origin) headers.delete("authorization");
   const becomesGet = status === 303
-    ? method !== "GET" && method !== "HEAD"
-    : status < 303 && method === "POST";
-  if (!becomesGet) {
-    const body = request.body && await request.arrayBuffer();
-    return new Request(url, { method, headers, signal, body });
-  }
-  await request.body?.cancel();
+    ? hop.method !== "GET" && hop.method !== "HEAD"
+    : status < 303 && hop.method === "POST";
+  if (!becomesGet) return { ...hop, url, headers };
   for (const name of [...headers.keys()]) {
     if (name.startsWith("content-")) headers.delete(name);
   }
-  return new Request(url, { headers, signal });
+  return { ...hop, url, method: "GET", headers, body: null };
 }

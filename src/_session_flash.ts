@@ -1,0 +1,75 @@
+/**
+ * The flash values of a session as one request takes and queues them.
+ *
+ * @module
+ */
+
+import { claimFlash, releaseFlash } from "./_flash_claims.ts";
+import { nextNonce } from "./_nonce.ts";
+import type { FlashEntry } from "./_record.ts";
+import { cloneValue } from "./_value.ts";
+
+/** What one request does to the queue of flash values. */
+export class SessionFlash {
+  readonly #stored: readonly FlashEntry[];
+  readonly #owner: object;
+  readonly #queued: FlashEntry[] = [];
+  readonly #taken = new Map<string, FlashEntry>();
+
+  /**
+   * Constructs the view of one request.
+   *
+   * @param stored The values in the record.
+   * @param owner The session handle, in whose name values are claimed.
+   */
+  constructor(stored: readonly FlashEntry[], owner: object) {
+    this.#stored = stored;
+    this.#owner = owner;
+  }
+
+  /** Queues a value. */
+  queue(kind: string, value: unknown, action: string): void {
+    this.#queued.push({
+      id: nextNonce(),
+      kind,
+      value: cloneValue(value, action),
+    });
+  }
+
+  /** Takes the oldest value of a kind that no request of this process has taken. */
+  take(kind: string, action: string): unknown {
+    for (const entries of [this.#stored, this.#queued]) {
+      for (const entry of entries) {
+        if (entry.kind !== kind || this.#taken.has(entry.id)) continue;
+        if (!claimFlash(entry.id, this.#owner)) continue;
+        this.#taken.set(entry.id, entry);
+        return cloneValue(entry.value, action);
+      }
+    }
+    return undefined;
+  }
+
+  /** Puts back what was taken, of one kind or of all. */
+  keep(kind: string | undefined): void {
+    for (const [id, entry] of this.#taken) {
+      if (kind !== undefined && entry.kind !== kind) continue;
+      this.#taken.delete(id);
+      releaseFlash([id]);
+    }
+  }
+
+  /** Gives up all claims: the request showed nothing. */
+  release(): void {
+    releaseFlash(this.#taken.keys());
+  }
+
+  /** The values to store: those queued, and not taken again. */
+  get flashed(): readonly FlashEntry[] {
+    return this.#queued.filter(({ id }) => !this.#taken.has(id));
+  }
+
+  /** The ids of the values that were taken. */
+  get taken(): ReadonlySet<string> {
+    return new Set(this.#taken.keys());
+  }
+}

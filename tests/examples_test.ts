@@ -1,0 +1,209 @@
+/**
+ * The examples, run by the line on top of each and used over real HTTP.
+ */
+
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertNotEquals,
+} from "@std/assert";
+import { ROOT } from "../tools/std.ts";
+import {
+  newClient,
+  type Program,
+  startProgram,
+  temporaryDatabase,
+} from "./_program.ts";
+
+const COOKIE = "__Host-session";
+
+/**
+ * Runs an example with the flags of its run line, on a free port, and with a
+ * database of its own in the place of the default one.
+ */
+async function startExample(path: string, database: string): Promise<Program> {
+  const source = await Deno.readTextFile(new URL(path, ROOT));
+  const flags = source.match(/^\/\/ deno run (.*) (\S+)\n/);
+  assertEquals(flags?.[2], path, "The first line says how to run it");
+  return await startProgram([
+    ...flags?.[1]?.split(" ") ?? [],
+    `--allow-read=${database}`,
+    `--allow-write=${database}`,
+    path,
+  ], {
+    DENO_SERVE_ADDRESS: "tcp:127.0.0.1:0",
+    DENO_KV_DEFAULT_PATH: database,
+  });
+}
+
+/** The attributes of a Set-Cookie line, sorted, and the pair in front of them. */
+function parse(line: string): { pair: string; attributes: string[] } {
+  const [pair = "", ...attributes] = line.split("; ");
+  return { pair, attributes: attributes.sort() };
+}
+
+Deno.test("examples/*.ts have a run line on top and are short", async () => {
+  let count = 0;
+  for await (
+    const { name, isFile } of Deno.readDir(new URL("examples", ROOT))
+  ) {
+    if (!isFile || !name.endsWith(".ts")) continue;
+    const source = await Deno.readTextFile(new URL(`examples/${name}`, ROOT));
+    const [first = "", ...rest] = source.split("\n");
+    assert(
+      first.startsWith("// ") && first.endsWith(` examples/${name}`),
+      `examples/${name} does not begin with the command that runs it`,
+    );
+    assert(rest.length < 60, `examples/${name} has 60 lines or more`);
+    count++;
+  }
+  assert(count >= 2);
+});
+
+Deno.test("examples/counter.ts counts for each client, until it signs out", async () => {
+  await using database = await temporaryDatabase();
+  await using program = await startExample(
+    "examples/counter.ts",
+    database.path,
+  );
+  const ada = newClient(program);
+  const bob = newClient(program);
+  const count = async (client: typeof ada) => {
+    const response = await client.get("/");
+    assertEquals(response.status, 200);
+    return (await response.json()).count;
+  };
+
+  assertEquals(await count(ada), 0);
+  assertEquals(await count(ada), 1);
+  assertEquals(await count(bob), 0);
+  const icon = await ada.get("/favicon.ico"); // browsers ask unbidden
+  assertEquals([icon.status, await icon.text()], [404, "Not found\n"]);
+  assertEquals(await count(ada), 2);
+  const before = ada.cookie(COOKIE)?.value;
+
+  const signedOut = await ada.post("/logout");
+
+  assertEquals([signedOut.status, await signedOut.text()], [
+    200,
+    "Signed out\n",
+  ]);
+  assertEquals(ada.cookies, []);
+  assertEquals(await count(ada), 0);
+  assertNotEquals(ada.cookie(COOKIE)?.value, before);
+  assertEquals(await count(bob), 1);
+});
+
+Deno.test("examples/counter.ts sends the cookie once, on the first write", async () => {
+  await using database = await temporaryDatabase();
+  await using program = await startExample(
+    "examples/counter.ts",
+    database.path,
+  );
+  const { url } = program;
+
+  const missing = await fetch(`${url}/elsewhere`);
+  await missing.body?.cancel();
+  const first = await fetch(url);
+  assertEquals(await first.json(), { count: 0 });
+  const lines = first.headers.getSetCookie();
+  const { pair, attributes } = parse(lines[0] ?? "");
+  const second = await fetch(url, { headers: { cookie: pair } });
+  assertEquals(await second.json(), { count: 1 });
+  const away = await fetch(`${url}/logout`, {
+    method: "POST",
+    headers: { cookie: pair },
+  });
+  await away.body?.cancel();
+  const cleared = away.headers.getSetCookie();
+
+  assertEquals(missing.headers.getSetCookie(), [], "nothing was stored");
+  assertEquals(lines.length, 1);
+  assertMatch(pair, /^__Host-session=[\w-]+\.[\w-]{43}$/);
+  assertEquals(attributes, [
+    "HttpOnly",
+    "Max-Age=604800",
+    "Path=/",
+    "SameSite=Lax",
+    "Secure",
+  ]);
+  assertEquals(first.headers.get("cache-control"), "no-store");
+  assertEquals(first.headers.get("vary"), "Cookie");
+  assertEquals(second.headers.getSetCookie(), [], "a write in the throttle");
+  assertEquals(second.headers.get("cache-control"), null);
+  assertEquals(second.headers.get("vary"), "Cookie");
+  assertEquals(cleared.length, 1);
+  assertEquals(parse(cleared[0] ?? "").pair, "__Host-session=");
+  assert(parse(cleared[0] ?? "").attributes.includes("Max-Age=0"));
+});
+
+Deno.test("examples/counter.ts keeps its sessions when it is run again", async () => {
+  await using database = await temporaryDatabase();
+  const start = () => startExample("examples/counter.ts", database.path);
+  let cookie = "";
+  {
+    await using program = await start();
+    const response = await fetch(program.url);
+    assertEquals(await response.json(), { count: 0 });
+    cookie = parse(response.headers.getSetCookie()[0] ?? "").pair;
+  }
+
+  await using program = await start();
+  const response = await fetch(program.url, { headers: { cookie } });
+
+  assertEquals(await response.json(), { count: 1 });
+  assertEquals(response.headers.getSetCookie(), []);
+});
+
+Deno.test("examples/login.ts signs in by form, shows who it is, and signs out", async () => {
+  await using database = await temporaryDatabase();
+  await using program = await startExample("examples/login.ts", database.path);
+  const client = newClient(program);
+  const signIn = (name: string) =>
+    client.post("/login", new URLSearchParams({ name }));
+  const see = async () => {
+    const response = await client.get("/");
+    assertEquals(response.status, 200);
+    assertEquals(
+      response.headers.get("content-type"),
+      "text/html; charset=utf-8",
+    );
+    return await response.text();
+  };
+
+  assertMatch(await see(), /<form method="post" action="\/login">/);
+  assertEquals(client.cookies, [], "a look stores nothing");
+
+  const nobody = await signIn("  ");
+  assertEquals(nobody.status, 422);
+  assertMatch(await nobody.text(), /Who are you\?.*action="\/login"/s);
+  assertEquals(client.cookies, []);
+
+  const entered = await signIn(` <b>Ada</b> & "Bob" `);
+  assertEquals([entered.status, entered.headers.get("location")], [303, "/"]);
+  await entered.body?.cancel();
+  const first = client.cookie(COOKIE)?.value;
+  const page = await see();
+  assert(
+    page.includes(
+      "You are <b>&#60;b&#62;Ada&#60;/b&#62; &#38; &#34;Bob&#34;</b>",
+    ),
+    page,
+  );
+  assertMatch(page, /action="\/logout"/);
+
+  await (await signIn("Bob")).body?.cancel();
+  assertMatch(await see(), /You are <b>Bob<\/b>/);
+  assertNotEquals(client.cookie(COOKIE)?.value, first, "a new id each time");
+
+  const left = await client.post("/logout");
+  assertEquals([left.status, left.headers.get("location")], [303, "/"]);
+  await left.body?.cancel();
+  assertEquals(client.cookies, []);
+  assertMatch(await see(), /action="\/login"/);
+
+  const missing = await client.get("/elsewhere");
+  assertEquals(missing.status, 404);
+  await missing.body?.cancel();
+});
