@@ -24,6 +24,11 @@ export class Committer {
   /** The commits that wait for the one under way, by the id they were loaded under. */
   readonly #waiting = new Map<string, Job[]>();
 
+  /** How many sessions have a commit under way. */
+  get busy(): number {
+    return this.#waiting.size;
+  }
+
   /** Constructs a committer. */
   constructor(writer: StoreWriter) {
     this.#writer = writer;
@@ -64,8 +69,25 @@ export class Committer {
       return await this.#enqueue(request, loaded, changes);
     }
     if (loaded.hops.length > 0 || origin.stale) {
-      request.settle(loaded, loaded.secret, settings.now());
+      await this.#reissue(request, loaded);
     }
+  }
+
+  /**
+   * Hands out the token in force: since it was loaded the session may have moved on, or
+   * ended, and the client may have a newer token.
+   */
+  async #reissue(
+    request: RequestSession,
+    loaded: StoredSession,
+  ): Promise<void> {
+    const { settings, reader } = this.#writer;
+    const found = await reader.find(loaded.id, {
+      secret: loaded.secret,
+      usedAt: request.usedAt,
+    });
+    if ("missing" in found) request.dropped = true;
+    else request.settle(found, found.secret, settings.now());
   }
 
   #enqueue(
@@ -116,10 +138,10 @@ export class Committer {
     const writer = this.#writer;
     const [job] = jobs;
     if (job === undefined) return;
-    const { request, changes, base } = job;
+    const { request, changes } = job;
     const { identity } = changes;
     if (identity?.type === "login") {
-      await signIn(writer, request, changes, identity, base);
+      await signIn(writer, job, identity, start);
       return job.resolve();
     }
     const expired = start === undefined

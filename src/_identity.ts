@@ -44,7 +44,7 @@ export async function createSession(
   const empty = applyOperations(NO_DATA, changes.operations).size === 0 &&
     changes.flashed.length === 0;
   if (identity?.type === "login") {
-    await signIn(writer, request, changes, identity, undefined);
+    await signIn(writer, { request, changes, base: undefined }, identity);
   } else if (!empty) await storeNew(writer, request, changes);
 }
 
@@ -77,6 +77,11 @@ async function storeNew(
   writer.settings.emit({ type: "created", id });
 }
 
+/** What signs in: the commit of a request that brought a session, or none. */
+export type SignInJob = Pick<Job, "request" | "changes"> & {
+  readonly base: StoredSession | undefined;
+};
+
 /**
  * Signs a subject in: the record moves to a new id, and the old id is dead.
  *
@@ -84,24 +89,29 @@ async function storeNew(
  * must not be reported and then not be.
  *
  * @param writer What writes.
- * @param request The request.
- * @param changes What it did.
- * @param identity The login among it.
- * @param start The session as it was loaded, if there was one.
+ * @param job The request's commit.
+ * @param identity The login among its changes.
+ * @param start The session to begin with, unless it is to be read first.
  */
 export async function signIn(
   writer: StoreWriter,
-  request: RequestSession,
-  changes: Changes,
+  job: SignInJob,
   identity: Login,
-  start: StoredSession | undefined,
+  start?: StoredSession,
 ): Promise<void> {
+  const { request, changes, base: loaded } = job;
   const { id, subject } = identity;
   const { settings } = writer;
   const { newSecret: secret, nonce } = request;
-  let base = start === undefined || expiredSince(writer, request, start)
-    ? undefined
-    : start;
+  const read = async () => {
+    if (loaded === undefined) return undefined;
+    const found = await findAgain(writer, request, loaded);
+    return "missing" in found ? undefined : found;
+  };
+  let base = start === undefined ? await read() : start;
+  if (base !== undefined && expiredSince(writer, request, base)) {
+    base = undefined;
+  }
   for (let attempt = 1;; attempt++) {
     const { record, data } = await draft(
       writer.settings,
@@ -135,10 +145,7 @@ export async function signIn(
       return await evict(writer, subject);
     }
     await writer.conflict(id, attempt);
-    const found = start === undefined
-      ? undefined
-      : await findAgain(writer, request, start);
-    base = found === undefined || "missing" in found ? undefined : found;
+    base = await read();
   }
 }
 
@@ -165,7 +172,8 @@ export async function regenerate(
   for (let attempt = 1;; attempt++) {
     if ("missing" in base) return dropJobs(writer, [job], base);
     // somebody else has rotated already: this request joins them
-    if (base.id !== loaded.id || base.hops.length > 0) {
+    const joins = loaded.hops.length > 0 || base.hops.length > 0;
+    if (joins) {
       return await mergeJobs(writer, [{
         ...job,
         changes: { ...changes, identity: undefined },

@@ -112,7 +112,14 @@ async function settle(database: KvDatabase, reads: Read[]): Promise<void> {
   }
   try {
     const entries = await getMany(database, reads.map(({ key }) => key));
-    reads.forEach(({ resolve }, i) => resolve(entries[i] as KvEntry));
+    const seen = new Set<unknown>();
+    reads.forEach(({ resolve }, i) => {
+      const entry = entries[i] as KvEntry;
+      // `npm:@deno/kv` returns one object for a key that is asked for twice.
+      const shared = seen.has(entry.value);
+      seen.add(entry.value);
+      resolve(shared ? { ...entry, value: structuredClone(entry.value) } : entry);
+    });
   } catch (error) {
     // The time for retries is up.
     if (isTransient(error)) throw error;

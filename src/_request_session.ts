@@ -13,7 +13,12 @@ import { SessionLinks } from "./_session_links.ts";
 import type { StoredSession } from "./_session_reader.ts";
 import type { SessionWatcher } from "./_session_watcher.ts";
 import type { Settings } from "./_settings.ts";
-import { type Lifetimes, MAX_AGE_MS, type SessionRecord } from "./_record.ts";
+import {
+  type Lifetimes,
+  MAX_AGE_MS,
+  type SessionRecord,
+  touchDue,
+} from "./_record.ts";
 import { nextNonce } from "./_nonce.ts";
 import { SessionClosedError } from "./errors.ts";
 import type { SessionTransport } from "./session_transport.ts";
@@ -101,7 +106,10 @@ export class RequestSession implements SessionIo {
     this.loaded = init.loaded;
     this.#storedId = init.loaded?.id;
     this.request = init.request;
-    this.usedAt = settings.now();
+    // an edit is no use of the session by its client
+    this.usedAt = init.origin.transport === undefined
+      ? -Infinity
+      : settings.now();
     this.#committer = committer;
     this.#watcher = watcher;
     this.handle = new SessionHandle(this, init.loaded);
@@ -162,6 +170,18 @@ export class RequestSession implements SessionIo {
   /** The secret of the id that this request makes; the same when its commit is tried again. */
   get newSecret(): string {
     return this.#newSecret ??= generateSecret();
+  }
+
+  /** Closes a session that is to stay as it is; `false` if there is something to commit. */
+  closeUnchanged(): boolean {
+    const { loaded, origin, settings, handle } = this;
+    const unchanged = this.#committing === undefined && handle.unchanged && (
+      loaded === undefined ||
+      loaded.hops.length === 0 && !origin.stale &&
+        !touchDue(loaded.record, settings.now(), settings)
+    );
+    if (unchanged) handle.close();
+    return unchanged;
   }
 
   /** Commits once; a failed commit may be tried again. */

@@ -45,6 +45,11 @@ export class SessionData {
     return this.#updating;
   }
 
+  /** Whether nothing was changed, and no object handed out that could have been. */
+  get unchanged(): boolean {
+    return this.#log === undefined && this.#tracked === undefined;
+  }
+
   /** The data, for reading what is no object. */
   get current(): ReadonlyMap<string, unknown> {
     return this.#view ?? this.#base;

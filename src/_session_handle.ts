@@ -268,7 +268,7 @@ export class SessionHandle implements Session {
    */
   seal(): Changes {
     const operations = this.#data.collect();
-    if (this.#status === "open") this.#status = "committed";
+    this.close();
     if (
       operations.length === 0 && this.#flash === undefined &&
       this.#persistent === undefined && this.#identity === undefined
@@ -280,6 +280,17 @@ export class SessionHandle implements Session {
       persistent: this.#persistent,
       identity: this.#identity,
     };
+  }
+
+  /** Whether the handler has done nothing to the session, and holds no object of its data. */
+  get unchanged(): boolean {
+    return this.#identity === undefined && this.#persistent === undefined &&
+      this.#flash === undefined && this.#data.unchanged;
+  }
+
+  /** Closes the handle: changes would come too late from now on. */
+  close(): void {
+    if (this.#status === "open") this.#status = "committed";
   }
 
   /** Opens the handle again: the commit failed without effect. */

@@ -354,11 +354,15 @@ export class SessionManager<
     );
   }
 
-  async #finish(
+  /** Commits and responds; at once, if there is nothing to commit. */
+  #finish(
     session: RequestSession,
     response: Response,
-  ): Promise<Response> {
-    const { settings, handle, loaded } = session;
+  ): Response | Promise<Response> {
+    const { settings, handle } = session;
+    if (settings.trace === undefined && session.closeUnchanged()) {
+      return respond(session, response);
+    }
     if (handle.changedLate) {
       settings.emit({
         type: "warning",
@@ -367,8 +371,10 @@ export class SessionManager<
           "A value was changed in place after session.commit(), and is not saved: change it before, or use manager.edit",
       });
     }
-    if (loaded !== undefined || handle.accessed) await this.#commit(session);
-    else session.discard(); // nothing to commit, and too late for anything
+    return this.#commit(session).then(() => this.#answer(session, response));
+  }
+
+  #answer(session: RequestSession, response: Response): Response {
     const answered = respond(session, response);
     if (session.answer?.type === "token" && !this.#warnedOfInsecure) {
       this.#warnOfInsecure(session, answered);

@@ -207,3 +207,72 @@ Deno.test("examples/login.ts signs in by form, shows who it is, and signs out", 
   assertEquals(missing.status, 404);
   await missing.body?.cancel();
 });
+
+Deno.test("examples/sse.ts ends its stream when the session ends", async () => {
+  await using database = await temporaryDatabase();
+  await using program = await startExample("examples/sse.ts", database.path);
+  const client = newClient(program);
+  const anonymous = await client.get("/events");
+  await anonymous.body?.cancel();
+  await (await client.get("/")).body?.cancel();
+  const stream = await client.get("/events");
+  const events = stream.body?.pipeThrough(
+    new TextDecoderStream() as ReadableWritablePair<
+      string,
+      Uint8Array<ArrayBuffer>
+    >,
+  );
+  const reader = events?.getReader();
+  const first = await reader?.read();
+
+  const signedOut = await client.post("/logout");
+
+  let rest = "";
+  while (reader !== undefined) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    rest += value;
+  }
+  assertEquals(anonymous.status, 204);
+  assertEquals(stream.headers.get("content-type"), "text/event-stream");
+  assertMatch(first?.value ?? "", /^data: .+\n\n$/);
+  assertEquals(signedOut.status, 303);
+  assertMatch(rest, /event: end\ndata: logout\n\n$/);
+});
+
+Deno.test("examples/websocket.ts counts messages, and closes when the session ends", async () => {
+  await using database = await temporaryDatabase();
+  await using program = await startExample(
+    "examples/websocket.ts",
+    database.path,
+  );
+  const client = newClient(program);
+  await (await client.get("/")).body?.cancel();
+  const cookie = `${COOKIE}=${client.cookie(COOKIE)?.value}`;
+  const socket = new WebSocket(`${program.url.replace("http", "ws")}/socket`, {
+    headers: { cookie, origin: program.url },
+  });
+  const next = <Type extends "open" | "message" | "close">(type: Type) =>
+    new Promise<WebSocketEventMap[Type]>((resolve, reject) => {
+      socket.addEventListener(type, resolve, { once: true });
+      socket.addEventListener("error", reject, { once: true });
+    });
+
+  await next("open");
+  socket.send("hello");
+  const { data: hello } = await next("message");
+  socket.send("again");
+  const { data: again } = await next("message");
+  const closing = next("close");
+  await (await client.post("/logout")).body?.cancel();
+  const { code } = await closing;
+  const foreign = await fetch(`${program.url}/logout`, {
+    method: "POST",
+    headers: { origin: "https://elsewhere.example" },
+  });
+  await foreign.body?.cancel();
+
+  assertEquals([hello, again], ["message 1: hello", "message 2: again"]);
+  assertEquals(code, 3000);
+  assertEquals(foreign.status, 403);
+});

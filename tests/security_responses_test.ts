@@ -54,6 +54,12 @@ const USES = {
   regenerate: (session) => session.regenerate(),
   destroy: (session) => session.destroy(),
   commit: (session) => session.commit(),
+  signal: (session) => session.signal,
+  attach: (session) => {
+    const socket = Object.assign(new EventTarget(), { readyState: 1 });
+    session.attach(socket as unknown as WebSocket);
+    socket.dispatchEvent(new Event("close"));
+  },
 } satisfies Record<keyof Session, (session: Session) => unknown>;
 
 for (const [member, use] of Object.entries(USES)) {

@@ -139,7 +139,7 @@ button:hover { border-color: var(--accent); color: var(--accent); background: va
 .stepper button:not(.quiet) { min-width: 2.75rem; padding: 0; }
 .stepper output { min-width: 2.25rem; text-align: center; font-variant-numeric: tabular-nums; }
 .total { display: flex; justify-content: space-between; font-size: 1.0625rem; font-variant-numeric: tabular-nums; }
-.shelf { display: grid; grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)); gap: 0.6rem; }
+.shelf { display: grid; grid-template-columns: repeat(auto-fill, minmax(8rem, 1fr)); gap: 0.6rem; }
 .shelf button { display: flex; justify-content: space-between; align-items: center; gap: 0.5rem; }
 .price { color: var(--muted); font-size: 0.8125rem; font-weight: 400; font-variant-numeric: tabular-nums; }
 
