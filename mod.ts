@@ -86,6 +86,7 @@ export {
   type SignedInSession,
 } from "./src/require_session.ts";
 export type {
+  EntryOf,
   KeyOf,
   LoginOptions,
   Session,

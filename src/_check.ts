@@ -21,12 +21,12 @@ export function checkOptions<T extends object>(
   options: T,
   known: readonly (keyof T & string)[],
 ): Partial<T> {
-  if (
-    typeof options !== "object" || options === null || Array.isArray(options)
-  ) {
+  if (!isPlainObject(options)) {
     throw new TypeError(
-      `Cannot ${action}: want an object of options: received ${
-        describeType(options)
+      `Cannot ${action}: want a plain object of options: received ${
+        describeType(options) === "object"
+          ? "an instance of a class"
+          : describeType(options)
       }`,
     );
   }
@@ -43,6 +43,14 @@ export function checkOptions<T extends object>(
     if (value !== undefined) set[key as keyof T] = value;
   }
   return set;
+}
+
+/** What is an instance of something, a store for example, holds no options. */
+function isPlainObject(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype = Object.getPrototypeOf(value);
+  // that of another realm is none of ours
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 /**

@@ -25,6 +25,8 @@ export interface Draft {
   readonly record: SessionRecord;
   /** Its data, as the schema sees it. */
   readonly data: ReadonlyMap<string, unknown>;
+  /** When it was made, which lifetimes are counted from. */
+  readonly now: number;
 }
 
 const NO_DATA: ReadonlyMap<string, unknown> = new Map();
@@ -46,15 +48,15 @@ export async function draft(
   base: LoadedState | undefined,
 ): Promise<Draft> {
   const persistent = request.origin.transport?.persistent ?? true;
-  const record = base?.record ??
-    blankRecord(settings.now(), settings, persistent);
   const before = base?.data ?? NO_DATA;
   const next = applyOperations(before, changes.operations);
-  if (next === before) {
-    return { record: applyChanges(record, changes, record.data), data: before };
-  }
-  const data = await checkStorable(settings, next);
-  return { record: applyChanges(record, changes, data), data };
+  const changed = next !== before;
+  const data = changed ? await checkStorable(settings, next) : before;
+  const now = settings.now();
+  const record = base?.record ?? blankRecord(now, settings, persistent);
+  // what no operation changed stays as it is stored, whatever the schema makes of it
+  const stored = changed ? data : record.data;
+  return { record: applyChanges(record, changes, stored), data, now };
 }
 
 /** Makes a record its subject's: the absolute timeout starts anew. */

@@ -6,7 +6,7 @@
  * @module
  */
 
-/** Shown values are remembered for the racing requests that had loaded them. */
+/** So many shown values are remembered, for the racing requests that had loaded them. */
 const MAX_CLAIMS = 10_000;
 
 /** The claimed values by id; held weakly by requests under way, for good once shown. */
@@ -39,8 +39,8 @@ export function settleFlash(ids: Iterable<string>): void {
     claims.delete(id);
     claims.set(id, "shown");
   }
-  for (const id of claims.keys()) {
+  for (const [id, claim] of claims) {
     if (claims.size <= MAX_CLAIMS) break;
-    claims.delete(id);
+    if (claim === "shown" || claim.deref() === undefined) claims.delete(id);
   }
 }

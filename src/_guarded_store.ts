@@ -5,6 +5,7 @@
  */
 
 import { describeType } from "./_check.ts";
+import { Deadlines } from "./_deadlines.ts";
 import { SessionStoreError, SessionTooLargeError } from "./errors.ts";
 import { type KvDatabase, KvStore, openDefaultKv } from "./kv_store.ts";
 import type { StoreOption } from "./session_options.ts";
@@ -96,6 +97,7 @@ export interface GuardedStoreOptions {
 export class GuardedStore implements SessionStore {
   readonly #source: ResolvedStore;
   readonly #options: GuardedStoreOptions;
+  readonly #deadlines: Deadlines;
   #store: SessionStore | undefined;
 
   /**
@@ -107,6 +109,7 @@ export class GuardedStore implements SessionStore {
   constructor(source: ResolvedStore, options: GuardedStoreOptions) {
     this.#source = source;
     this.#options = options;
+    this.#deadlines = new Deadlines(options.timeout);
     if (!(source.store instanceof Promise)) this.#store = source.store;
   }
 
@@ -148,35 +151,42 @@ export class GuardedStore implements SessionStore {
     action: string,
     call: (store: SessionStore) => Promise<T>,
   ): Promise<T> {
-    const { timeout, onError } = this.#options;
     return new Promise((resolve, reject) => {
       let late = false;
-      const timer = setTimeout(() => {
+      const deadline = this.#deadlines.begin(() => {
         late = true;
-        const error = new SessionStoreError(
-          `Cannot ${action}: the store must answer within ${timeout} ms: received nothing`,
-        );
-        onError(error);
-        reject(error);
-      }, timeout);
+        reject(this.#failure(action, undefined));
+      });
       this.#call(call).then((result) => {
-        clearTimeout(timer);
+        this.#deadlines.end(deadline);
         resolve(result);
       }, (cause) => {
         if (late) return;
-        clearTimeout(timer);
-        if (cause instanceof SessionTooLargeError) return reject(cause);
-        onError(cause);
+        this.#deadlines.end(deadline);
         reject(
-          new SessionStoreError(
-            `Cannot ${action}: the store must answer: received ${
-              describeFailure(cause)
-            }`,
-            { cause },
-          ),
+          cause instanceof SessionTooLargeError
+            ? cause
+            : this.#failure(action, cause),
         );
       });
     });
+  }
+
+  /** Reports a failure; without a cause, the time was up. */
+  #failure(action: string, cause: unknown): SessionStoreError {
+    const { timeout, onError } = this.#options;
+    const error = cause === undefined
+      ? new SessionStoreError(
+        `Cannot ${action}: the store must answer within ${timeout} ms: received nothing`,
+      )
+      : new SessionStoreError(
+        `Cannot ${action}: the store must answer: received ${
+          describeFailure(cause)
+        }`,
+        { cause },
+      );
+    onError(cause ?? error);
+    return error;
   }
 
   /** Never throws, but rejects: a store of the user's own may throw at once. */

@@ -55,13 +55,12 @@ async function storeNew(
 ): Promise<void> {
   const { id } = request.handle;
   const { newSecret: secret, nonce } = request;
-  const { record, data } = await draft(
+  const { record, data, now } = await draft(
     writer.settings,
     request,
     changes,
     undefined,
   );
-  const now = writer.settings.now();
   const stored = { ...record, secretHash: hashSecret(secret), nonce };
   const commit = {
     check: [{ id, version: null }],
@@ -113,13 +112,12 @@ export async function signIn(
     base = undefined;
   }
   for (let attempt = 1;; attempt++) {
-    const { record, data } = await draft(
+    const { record, data, now } = await draft(
       writer.settings,
       request,
       changes,
       base,
     );
-    const now = settings.now();
     const stored = {
       ...signedIn(record, identity, now, settings),
       secretHash: hashSecret(secret),
@@ -179,13 +177,12 @@ export async function regenerate(
         changes: { ...changes, identity: undefined },
       }]);
     }
-    const { record, data } = await draft(
+    const { record, data, now } = await draft(
       writer.settings,
       request,
       changes,
       base,
     );
-    const now = settings.now();
     const stored = {
       ...(touchDue(record, now, settings)
         ? touched(record, now, settings)
@@ -212,7 +209,7 @@ export async function regenerate(
       settleFlash(changes.taken);
       request.settle({ id, record: stored, data }, secret, now);
       settings.emit({ type: "regenerated", id, previousId: base.id });
-      writer.reader.onMoved(base.id, id);
+      writer.reader.endings.moved(base.id, id);
       return job.resolve();
     }
     await writer.conflict(base.id, attempt);

@@ -118,7 +118,9 @@ async function settle(database: KvDatabase, reads: Read[]): Promise<void> {
       // `npm:@deno/kv` returns one object for a key that is asked for twice.
       const shared = seen.has(entry.value);
       seen.add(entry.value);
-      resolve(shared ? { ...entry, value: structuredClone(entry.value) } : entry);
+      resolve(
+        shared ? { ...entry, value: structuredClone(entry.value) } : entry,
+      );
     });
   } catch (error) {
     // The time for retries is up.

@@ -180,8 +180,9 @@ export function dropJobs(
   jobs: readonly Job[],
   gone: Missing,
 ): void {
-  for (const { request, base, resolve } of jobs) {
+  for (const { request, base, changes, resolve } of jobs) {
     request.dropped = true;
+    settleFlash(changes.taken); // its response shows them all the same
     writer.settings.emit({
       type: "dropped",
       id: base.id,

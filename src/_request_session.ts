@@ -13,6 +13,7 @@ import { SessionLinks } from "./_session_links.ts";
 import type { StoredSession } from "./_session_reader.ts";
 import type { SessionWatcher } from "./_session_watcher.ts";
 import type { Settings } from "./_settings.ts";
+import { traced } from "./_trace.ts";
 import {
   type Lifetimes,
   MAX_AGE_MS,
@@ -87,6 +88,7 @@ export class RequestSession implements SessionIo {
   #discarded = false;
   #answer: Answer | undefined;
   #links: SessionLinks | undefined;
+  #responded = false;
   /** The id under which the session is stored, if it is. */
   #storedId: string | undefined;
   readonly #committer: SessionCommitter;
@@ -155,7 +157,15 @@ export class RequestSession implements SessionIo {
         `Cannot ${action}: want a manager with a store: received one with "stateless"`,
       );
     }
-    return this.#links ??= new SessionLinks(this.#watcher, this.#storedId);
+    this.#links ??= new SessionLinks(this.#watcher, this.#storedId);
+    if (this.#responded || this.#discarded) this.#links.close();
+    return this.#links;
+  }
+
+  /** Notes that the response is on its way. */
+  responded(): void {
+    this.#responded = true;
+    this.#links?.close();
   }
 
   nextId(): string {
@@ -193,7 +203,11 @@ export class RequestSession implements SessionIo {
         ),
       );
     }
-    return this.#committing ??= this.#committer.commit(this).catch((error) => {
+    return this.#committing ??= traced(
+      this.settings.trace,
+      "session.commit",
+      () => this.#committer.commit(this),
+    ).catch((error) => {
       this.#committing = undefined;
       throw error;
     });

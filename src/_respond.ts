@@ -19,8 +19,9 @@ import type { SessionTransport } from "./session_transport.ts";
  */
 export function respond(session: RequestSession, response: Response): Response {
   const { answer, handle, origin, links } = session;
+  session.responded();
   if (answer === undefined && !handle.accessed) return response;
-  if (response.type === "error" || response.status === 101) links?.respond();
+  if (response.type === "error" || response.status === 101) links?.release();
   if (response.type === "error") return response;
   if (answer === undefined && !links?.signalled) {
     return varied(response, origin.consulted);
@@ -64,8 +65,8 @@ function rebuild(response: Response, links?: SessionLinks): Response {
   const headers = new Headers(response.headers);
   let { body } = response;
   if (links?.signalled && body !== null) {
-    body = onEnd(body, () => links.respond());
-  } else links?.respond();
+    body = onEnd(body, () => links.release());
+  } else links?.release();
   return new Response(body, { status, statusText, headers });
 }
 

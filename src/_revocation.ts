@@ -37,34 +37,48 @@ export async function revokeSubject(
   checkType(action, "subject", subject, "string");
   const { except } = checkOptions(action, options, ["except"]);
   if (except !== undefined) checkType(action, "except", except, "string");
-  const start = writer.settings.now();
+  const { settings } = writer;
+  const start = settings.now();
 
   // replaced ids are listed too: they lead to sessions whose new id may have
   // come too late for the list
-  let spared = await idsOf(writer, except);
   const listed: string[] = [];
-  for await (
-    const { id, record: stored } of writer.settings.store.list({ subject })
-  ) {
+  const replaced = new Set<string>();
+  for await (const { id, record: stored } of settings.store.list({ subject })) {
     const record = parseRecord(stored);
-    if (record === undefined || spared.has(id)) continue;
-    if (!("forward" in record) && record.subject !== subject) continue;
-    if ("forward" in record && spared.has((await findId(writer, id)) ?? id)) {
-      continue;
-    }
+    if (record === undefined) continue;
+    if ("forward" in record) replaced.add(id);
+    else if (record.subject !== subject) continue;
+    else if (isWithin(record.authenticatedAt, start, settings.now())) continue;
     listed.push(id);
   }
-  const count = await endEach(writer, listed);
+  // only now, as the session to spare may have got a new id meanwhile
+  let spared = await idsOf(writer, except);
+  const ending: string[] = [];
+  for (const id of listed) {
+    const target = replaced.has(id) ? await findId(writer, id) : id;
+    if (target !== undefined && !spared.has(target)) ending.push(id);
+  }
+  const count = await endEach(writer, ending);
 
   // what was replaced without a trace meanwhile is recognised by its login
   spared = await idsOf(writer, except);
   const missed: string[] = [];
-  for await (const { id, record } of livingSessions(writer.settings, subject)) {
+  for await (const { id, record } of livingSessions(settings, subject)) {
     if (!spared.has(id) && (record.authenticatedAt ?? start) < start) {
       missed.push(id);
     }
   }
   return count + await endEach(writer, missed);
+}
+
+/** Whether somebody signed in after the call; what a clock ahead of ours says is not believed. */
+function isWithin(
+  time: number | undefined,
+  start: number,
+  now: number,
+): boolean {
+  return time !== undefined && start < time && time <= now;
 }
 
 /** Ends sessions, many at a time; returns how many there were. */

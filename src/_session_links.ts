@@ -8,6 +8,10 @@ import type { SessionWatcher, Watcher } from "./_session_watcher.ts";
 import { SessionClosedError, SessionEndedError } from "./errors.ts";
 import type { EndReason } from "./events.ts";
 
+/** States of a socket (WHATWG WebSockets §3): not every runtime has the global constants. */
+const CONNECTING = 0;
+const OPEN = 1;
+
 /** The close code of a socket whose session has ended: "Unauthorized" in IANA's registry. */
 const SOCKET_CLOSE_CODE = 3000;
 
@@ -26,7 +30,7 @@ export class SessionLinks {
   #signal:
     | { readonly controller: AbortController; readonly link: Link }
     | undefined;
-  #responded = false;
+  #closed = false;
 
   /**
    * Constructs the ties.
@@ -42,7 +46,7 @@ export class SessionLinks {
   /** The signal that aborts when the session ends. */
   get signal(): AbortSignal {
     if (this.#signal !== undefined) return this.#signal.controller.signal;
-    if (this.#responded) {
+    if (this.#closed) {
       throw new SessionClosedError(
         `Cannot get session signal: want it to be read before the response is returned: received a later first read`,
       );
@@ -64,12 +68,15 @@ export class SessionLinks {
   /**
    * Closes a socket when the session ends; lets go when the socket closes.
    *
+   * A handshake may fail without any event: until it has succeeded, nothing is held.
+   *
    * @param socket The socket.
    */
   attach(socket: WebSocket): void {
-    if (socket.readyState === WebSocket.CLOSED) return;
-    const link = this.#link({ ended: (reason) => closeSocket(socket, reason) });
-    socket.addEventListener("close", () => this.#unlink(link), { once: true });
+    if (socket.readyState === OPEN) this.#hold(socket);
+    else if (socket.readyState === CONNECTING) {
+      socket.addEventListener("open", () => this.#hold(socket), { once: true });
+    }
   }
 
   /** Follows the session to the id under which it was stored. */
@@ -82,16 +89,29 @@ export class SessionLinks {
     }
   }
 
-  /** Notes that the response is complete, or will never have a body: the signal is let go. */
-  respond(): void {
-    this.#responded = true;
+  /** Notes that the response is on its way: too late for a first read of the signal. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  /** Lets go of the signal: the response is complete. */
+  release(): void {
+    this.#closed = true;
     if (this.#signal !== undefined) this.#unlink(this.#signal.link);
   }
 
   /** Lets go of everything: the request failed. */
   discard(): void {
-    this.#responded = true;
+    this.#closed = true;
     for (const link of this.#links) this.#unlink(link);
+  }
+
+  #hold(socket: WebSocket): void {
+    const link = this.#link({
+      ended: (reason) =>
+        socket.close(SOCKET_CLOSE_CODE, `session ended: ${reason}`),
+    });
+    socket.addEventListener("close", () => this.#unlink(link), { once: true });
   }
 
   #link(watcher: Watcher): Link {
@@ -114,13 +134,4 @@ function endedError(reason: EndReason): SessionEndedError {
     `Cannot continue with session: it must not have ended: received ${reason}`,
     { reason },
   );
-}
-
-/** A socket that is still connecting can be closed only once it is open. */
-function closeSocket(socket: WebSocket, reason: EndReason): void {
-  const close = () =>
-    socket.close(SOCKET_CLOSE_CODE, `session ended: ${reason}`);
-  if (socket.readyState === WebSocket.CONNECTING) {
-    socket.addEventListener("open", close, { once: true });
-  } else if (socket.readyState === WebSocket.OPEN) close();
 }

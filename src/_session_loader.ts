@@ -13,6 +13,8 @@ import type {
 import type { Settings } from "./_settings.ts";
 import { checkLoaded } from "./_validation.ts";
 import { expiredBy } from "./_record.ts";
+import type { OpenedSession } from "./_stateless_cipher.ts";
+import type { RefusalReason } from "./events.ts";
 import { MAX_CANDIDATES, type SessionTransport } from "./session_transport.ts";
 import type { Token } from "./token.ts";
 
@@ -24,11 +26,10 @@ export interface LoadResult {
   readonly loaded: StoredSession | undefined;
 }
 
-/** What a transport yielded that looks like tokens. */
-interface Candidates {
+/** The transport that yielded tokens, and those that were asked. */
+interface Way {
   readonly transport: SessionTransport;
   readonly consulted: readonly SessionTransport[];
-  readonly tokens: readonly Token[];
 }
 
 /** Loads the sessions of requests. */
@@ -58,75 +59,81 @@ export class SessionLoader {
     for (const [index, transport] of transports.entries()) {
       const texts = transport.read(request);
       if (texts.length === 0) continue;
-      const consulted = transports.slice(0, index + 1);
-      const distinct = new Set(texts.slice(0, MAX_CANDIDATES));
+      const consulted = index + 1 === transports.length
+        ? transports
+        : transports.slice(0, index + 1);
+      const way = { transport, consulted };
       if (cipher !== undefined) {
-        return this.#openSealed(transport, consulted, distinct);
-      }
-      const tokens: Token[] = [];
-      for (const text of distinct) {
-        const token = codec.parse(transport.name, text);
-        if (typeof token === "string") {
-          this.#settings.emit({ type: "refused", reason: token });
-        } else tokens.push(token);
-      }
-      if (tokens.length > 0) {
-        return this.#find({ transport, consulted, tokens });
+        const sealed = this.#readAll(
+          texts,
+          (text) => cipher.open(transport.name, text),
+        );
+        if (sealed.length > 0) return this.#findSealed(way, sealed);
+      } else {
+        const tokens = this.#readAll(
+          texts,
+          (text) => codec.parse(transport.name, text),
+        );
+        if (tokens.length > 0) return this.#find(way, tokens);
       }
     }
     return this.#anonymous;
   }
 
-  async #find(
-    { transport, consulted, tokens }: Candidates,
-  ): Promise<LoadResult> {
+  /** Reads candidates without any lookup; reports those that are no tokens. */
+  #readAll<T extends object>(
+    texts: readonly string[],
+    read: (text: string) => T | RefusalReason,
+  ): T[] {
+    const tokens: T[] = [];
+    for (const text of distinct(texts)) {
+      const token = read(text);
+      if (typeof token === "string") {
+        this.#settings.emit({ type: "refused", reason: token });
+      } else tokens.push(token);
+    }
+    return tokens;
+  }
+
+  async #find(way: Way, tokens: readonly Token[]): Promise<LoadResult> {
+    const [first] = tokens;
+    if (first !== undefined && tokens.length === 1) {
+      const result = await this.#reader.find(first.id, first);
+      return this.#choose(way, [{ result, stale: first.stale }]);
+    }
     const found = await Promise.all(
-      tokens.map(({ id, secret }) => this.#reader.find(id, { secret })),
-    );
-    return this.#choose(
-      { transport, consulted },
-      found.map((result, index) => ({
-        result,
-        stale: tokens[index]?.stale ?? false,
+      tokens.map(async (token) => ({
+        result: await this.#reader.find(token.id, token),
+        stale: token.stale,
       })),
     );
+    return this.#choose(way, found);
   }
 
   /** Reads stateless sessions, which are in the tokens themselves. */
-  async #openSealed(
-    transport: SessionTransport,
-    consulted: readonly SessionTransport[],
-    texts: Iterable<string>,
+  async #findSealed(
+    way: Way,
+    sealed: readonly OpenedSession[],
   ): Promise<LoadResult> {
     const settings = this.#settings;
     const found: { result: StoredSession | Missing; stale: boolean }[] = [];
-    for (const text of texts) {
-      const sealed = settings.cipher?.open(transport.name, text) ?? "malformed";
-      if (typeof sealed === "string") {
-        found.push({ result: { missing: sealed, id: "" }, stale: false });
-        continue;
-      }
-      const { id, record, stale } = sealed;
+    for (const { id, record, stale } of sealed) {
       const now = settings.now();
       const missing = expiredBy(record, now, now, settings);
-      const result = missing === undefined
-        ? {
-          id,
-          record,
-          data: await checkLoaded(settings, id, record.data),
-          version: "",
-          secret: "",
-          hops: [],
-        }
-        : { missing, id };
-      found.push({ result, stale });
+      if (missing !== undefined) {
+        found.push({ result: { missing, id }, stale });
+        continue;
+      }
+      const data = await checkLoaded(settings, id, record.data);
+      const session = { version: "", secret: "", hops: [] };
+      found.push({ result: { id, record, data, ...session }, stale });
     }
-    return this.#choose({ transport, consulted }, found);
+    return this.#choose(way, found);
   }
 
   /** Takes the one living session; two different ones are none (RFC 6265bis §5.8.3: order means nothing). */
   #choose(
-    way: Pick<RequestOrigin, "consulted"> & { transport: SessionTransport },
+    way: Way,
     found: readonly { result: StoredSession | Missing; stale: boolean }[],
   ): LoadResult {
     const { emit } = this.#settings;
@@ -135,11 +142,7 @@ export class SessionLoader {
     for (const { result, stale } of found) {
       if ("missing" in result) {
         const { id, missing: reason } = result;
-        emit(
-          id === ""
-            ? { type: "refused", reason }
-            : { type: "refused", reason, id },
-        );
+        emit({ type: "refused", reason, id });
       } else if (chosen === undefined || chosen.result.id === result.id) {
         // of a replaced id and the one that replaced it, the newer needs no new cookie
         if (
@@ -156,4 +159,11 @@ export class SessionLoader {
       loaded,
     };
   }
+}
+
+/** The first few candidates, each once. */
+function distinct(texts: readonly string[]): readonly string[] {
+  return texts.length === 1
+    ? texts
+    : [...new Set(texts.slice(0, MAX_CANDIDATES))];
 }

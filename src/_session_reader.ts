@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Endings } from "./_endings.ts";
 import type { LoadedState } from "./_session_handle.ts";
 import { expiredBy, parseRecord } from "./_record.ts";
 import type { Settings } from "./_settings.ts";
@@ -14,8 +15,8 @@ import { matchesHash, sealSecret } from "./token.ts";
 /** An id may have been replaced this often within one grace. */
 const MAX_FORWARDS = 64;
 
-/** How many ended sessions are remembered, to say how they ended. */
-const MAX_ENDED = 10_000;
+/** So often a record is read again that seemed to have expired, and was changed meanwhile. */
+const MAX_REVIVALS = 3;
 
 /** A session as it was found in the store. */
 export interface StoredSession extends LoadedState {
@@ -48,13 +49,8 @@ export interface FindOptions {
 /** Reads sessions, follows replaced ids, and decides what has expired. */
 export class SessionReader {
   readonly #settings: Settings;
-  readonly #ended = new Map<string, EndReason>();
-
-  /** Called with every session that this process ends. */
-  onEnded: (id: string, reason: EndReason) => void = () => {};
-
-  /** Called with every session that this process gives a new id. */
-  onMoved: (from: string, to: string) => void = () => {};
+  /** What this process knows of the ends of sessions. */
+  readonly endings = new Endings();
 
   /** Constructs a reader. */
   constructor(settings: Settings) {
@@ -74,13 +70,16 @@ export class SessionReader {
     id: string,
     options: FindOptions = {},
   ): Promise<StoredSession | Missing> {
+    // an app may have taken it from anywhere
+    if (typeof id !== "string") return { missing: "unknown", id: "" };
     const { store, now } = this.#settings;
     let { secret } = options;
     const hops: string[] = [];
+    let revivals = 0;
     for (let next = id; hops.length <= MAX_FORWARDS;) {
       const found = await store.get(next);
       if (found === undefined) {
-        return { missing: this.#ended.get(next) ?? "unknown", id: next };
+        return { missing: this.endOf(next) ?? "unknown", id: next };
       }
       const record = parseRecord(found.record);
       if (record === undefined) return { missing: "corrupt", id: next };
@@ -102,8 +101,12 @@ export class SessionReader {
         this.#settings,
       );
       if (expired !== undefined) {
-        await this.#expire(next, found.version, record.subject, expired);
-        return { missing: expired, id: next };
+        const { version } = found;
+        const gone = await this.#expire(next, version, record.subject, expired);
+        if (gone || revivals++ >= MAX_REVIVALS) {
+          return { missing: expired, id: next };
+        }
+        continue; // somebody who began to use it in time has written
       }
       const data = options.dataNeeded === false
         ? record.data
@@ -113,24 +116,25 @@ export class SessionReader {
     return { missing: "unknown", id };
   }
 
-  /** Tells everybody that a session has ended, and remembers how for who asks later. */
-  ended(id: string, reason: EndReason): void {
-    this.#ended.set(id, reason);
-    if (this.#ended.size > MAX_ENDED) {
-      const [oldest] = this.#ended.keys();
-      if (oldest !== undefined) this.#ended.delete(oldest);
-    }
-    this.#settings.emit({ type: "ended", id, reason });
-    this.onEnded(id, reason);
+  /** Says how this process ended a session, if it did not long ago. */
+  endOf(id: string): EndReason | undefined {
+    return this.endings.reasonOf(id);
   }
 
-  /** Removes an expired record, so that no other clock revives it. */
+  /** Reports that a session has ended, and remembers how for who asks later. */
+  ended(id: string, reason: EndReason): void {
+    this.#settings.emit({ type: "ended", id, reason });
+    this.endings.ended(id, reason);
+  }
+
+  /** Removes an expired record, so that no other clock revives it; `false` if it has changed. */
   async #expire(
     id: string,
     version: string,
     subject: string | undefined,
     reason: EndReason,
-  ): Promise<void> {
+  ): Promise<boolean> {
+    this.endings.leave([id]);
     try {
       const removal = subject === undefined ? { id } : { id, subject };
       const { ok } = await this.#settings.store.commit({
@@ -139,8 +143,11 @@ export class SessionReader {
         delete: [removal],
       });
       if (ok) this.ended(id, reason);
+      return ok;
     } catch {
-      // reported by the store's guard; the store's own expiry will remove it
+      return true; // reported by the store's guard; the store's own expiry will remove it
+    } finally {
+      this.endings.stay([id]);
     }
   }
 }

@@ -4,9 +4,11 @@
  * @module
  */
 
-import type { SessionReader } from "./_session_reader.ts";
+import type { EndingListener } from "./_endings.ts";
+import { expiredBy, type SessionRecord } from "./_record.ts";
+import type { Missing, SessionReader } from "./_session_reader.ts";
 import type { Settings } from "./_settings.ts";
-import type { EndReason } from "./events.ts";
+import type { EndReason, RefusalReason } from "./events.ts";
 
 /** The longest delay that a timer can have (HTML §8.6: a signed 32-bit integer). */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -35,22 +37,23 @@ interface Watch {
   /** Fires when the session expires, unless it was used meanwhile. */
   timer: ReturnType<typeof setTimeout> | undefined;
   state: "idle" | "checking" | "check again";
+  /** The record as it was read last, to say how it expired if the store drops it. */
+  record: SessionRecord | undefined;
 }
 
 /** Tells watchers when sessions end: told by this process, by the store, or by polling. */
-export class SessionWatcher {
+export class SessionWatcher implements EndingListener {
   readonly #settings: Settings;
   readonly #reader: SessionReader;
   readonly #watches = new Map<string, Watch>();
   #poll: ReturnType<typeof setTimeout> | undefined;
   #polling = false;
 
-  /** Constructs a watcher, which listens to what the reader's process ends. */
+  /** Constructs a watcher; it listens to what its manager ends. */
   constructor(settings: Settings, reader: SessionReader) {
     this.#settings = settings;
     this.#reader = reader;
-    reader.onEnded = (id, reason) => this.#ended(id, reason);
-    reader.onMoved = (from, to) => this.#moved(from, to);
+    reader.endings.listener = this;
   }
 
   /**
@@ -74,8 +77,20 @@ export class SessionWatcher {
     };
   }
 
+  /** Tells who watches a session that it has ended. */
+  ended(id: string, reason: EndReason): void {
+    const watch = this.#watches.get(id);
+    if (watch === undefined) return;
+    this.#drop(watch);
+    for (const subscription of watch.subscriptions) {
+      if (subscription.watch === undefined) continue;
+      subscription.watch = undefined;
+      subscription.watcher.ended(reason);
+    }
+  }
+
   /** Follows a session to its new id. */
-  #moved(from: string, to: string): void {
+  moved(from: string, to: string): void {
     const old = this.#watches.get(from);
     if (old === undefined || from === to) return;
     const watch = this.#watchOf(to);
@@ -107,6 +122,7 @@ export class SessionWatcher {
       stop: new AbortController(),
       timer: undefined,
       state: "idle",
+      record: undefined,
     };
     this.#watches.set(id, watch);
     this.#settings.store.watch(
@@ -126,17 +142,6 @@ export class SessionWatcher {
     this.#poll = undefined;
   }
 
-  #ended(id: string, reason: EndReason): void {
-    const watch = this.#watches.get(id);
-    if (watch === undefined) return;
-    this.#drop(watch);
-    for (const subscription of watch.subscriptions) {
-      if (subscription.watch === undefined) continue;
-      subscription.watch = undefined;
-      subscription.watcher.ended(reason);
-    }
-  }
-
   /** Reads a watched session, one reading at a time. */
   async #check(watch: Watch): Promise<void> {
     if (watch.state !== "idle") {
@@ -154,14 +159,22 @@ export class SessionWatcher {
     try {
       const found = await this.#reader.find(watch.id, { dataNeeded: false });
       if (this.#watches.get(watch.id) !== watch) return;
-      if ("missing" in found) {
-        return this.#ended(watch.id, endReasonOf(found.missing));
-      }
-      if (found.id !== watch.id) return this.#moved(watch.id, found.id);
+      if ("missing" in found) return this.#missed(watch, found);
+      if (found.id !== watch.id) return this.moved(watch.id, found.id);
+      watch.record = found.record;
       this.#scheduleExpiry(watch, found.record.expiresAt);
     } catch {
       // reported by the store's guard; the next poll tries again
     }
+  }
+
+  /** Says how a session ended that is no longer there, unless who is ending it will say. */
+  #missed(watch: Watch, { missing, id }: Missing): void {
+    if (missing === "unknown" && this.#reader.endings.isLeaving(id)) return;
+    const now = this.#settings.now();
+    const expired = watch.record &&
+      expiredBy(watch.record, now, now, this.#settings);
+    this.ended(watch.id, endReasonOf(missing) ?? expired ?? "revoked");
   }
 
   #scheduleExpiry(watch: Watch, expiresAt: number): void {
@@ -200,16 +213,17 @@ function isStale(watch: Watch): boolean {
   return watch.state === "check again";
 }
 
-/** What another process did to a session cannot be known: it counts as revoked. */
-function endReasonOf(reason: string): EndReason {
+/** What another process did to a session cannot be known. */
+function endReasonOf(reason: RefusalReason): EndReason | undefined {
   switch (reason) {
     case "idle-timeout":
     case "absolute-timeout":
     case "logout":
     case "rotated":
     case "evicted":
+    case "revoked":
       return reason;
     default:
-      return "revoked";
+      return undefined;
   }
 }

@@ -9,7 +9,7 @@ import type { Lifetimes } from "./_record.ts";
 import { createCipher, type SessionCipher } from "./_stateless_cipher.ts";
 import { GuardedStore, resolveStore } from "./_guarded_store.ts";
 import { cookieTransport } from "./cookie_transport.ts";
-import { type Duration, toMilliseconds } from "./duration.ts";
+import { toMilliseconds } from "./duration.ts";
 import type { SessionEvent } from "./events.ts";
 import type { SessionOptions, SessionTrace } from "./session_options.ts";
 import type { SessionTransport } from "./session_transport.ts";
@@ -200,7 +200,7 @@ function resolveDuration(
   name: keyof typeof DEFAULTS_MS,
   least: number,
 ): number {
-  const duration: Duration = options[name] ?? DEFAULTS_MS[name];
+  const { [name]: duration = DEFAULTS_MS[name] } = options;
   let milliseconds;
   try {
     milliseconds = toMilliseconds(duration);

@@ -55,13 +55,12 @@ export async function commitSealed(
 
   const base = expired === undefined ? loaded : undefined;
   const drafted = await draft(settings, request, changes, base);
-  const { data } = drafted;
+  const { data, now } = drafted;
   let { record } = drafted;
   if (
     base === undefined && data.size === 0 && record.flash.length === 0 &&
     !identity
   ) return;
-  const now = settings.now();
   if (identity?.type === "login") {
     record = signedIn(record, identity, now, settings);
   } else if (touch) record = touched(record, now, settings);

@@ -35,6 +35,12 @@ export interface SealedSession {
   readonly record: SessionRecord;
 }
 
+/** A session of a token that was decrypted. */
+export interface OpenedSession extends SealedSession {
+  /** Whether an older key made the token, so that a newer one should be handed out. */
+  readonly stale: boolean;
+}
+
 /** Makes tokens of sessions, and sessions of tokens. */
 export interface SessionCipher {
   /** Encrypts a session for a transport, with the first key. */
@@ -44,7 +50,7 @@ export interface SessionCipher {
     name: string,
     token: string,
   ):
-    | (SealedSession & { readonly stale: boolean })
+    | OpenedSession
     | "malformed"
     | "bad-signature"
     | "corrupt";
@@ -130,10 +136,14 @@ function decrypt(key: Buffer, name: string, bytes: Buffer): Buffer | undefined {
 function readSession(
   text: Buffer,
   stale: boolean,
-): (SealedSession & { readonly stale: boolean }) | "corrupt" {
-  const { id, record } = deserialize(text) as { id: string; record: unknown };
-  const parsed = parseRecord(record);
-  return parsed === undefined || "forward" in parsed
-    ? "corrupt"
-    : { id, record: parsed, stale };
+): OpenedSession | "corrupt" {
+  try {
+    const { id, record } = deserialize(text) as { id: string; record: unknown };
+    const parsed = parseRecord(record);
+    return parsed === undefined || "forward" in parsed
+      ? "corrupt"
+      : { id, record: parsed, stale };
+  } catch {
+    return "corrupt"; // written by a later version of V8
+  }
 }

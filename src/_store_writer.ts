@@ -47,6 +47,18 @@ export class StoreWriter {
    * @throws {SessionTooLargeError} If it does not fit.
    */
   async write(commit: StoreCommit, proof: Proof): Promise<boolean> {
+    const { endings } = this.reader;
+    const leaving = leavingIds(commit);
+    endings.leave(leaving);
+    let written = false;
+    try {
+      return written = await this.#write(commit, proof);
+    } finally {
+      if (!written) endings.stay(leaving); // else the caller says what became of them
+    }
+  }
+
+  async #write(commit: StoreCommit, proof: Proof): Promise<boolean> {
     try {
       const { ok } = await this.settings.store.commit(commit);
       // a deletion that finds nothing to delete was not this one's
@@ -61,7 +73,10 @@ export class StoreWriter {
 
   async #tookPlace({ id, nonce }: Proof): Promise<boolean> {
     const found = await this.settings.store.get(id);
-    if (nonce === undefined) return found === undefined;
+    if (nonce === undefined) {
+      // what this process has ended in another way, this write did not
+      return found === undefined && this.reader.endOf(id) === undefined;
+    }
     const record = parseRecord(found?.record);
     return record !== undefined && !("forward" in record) &&
       remembersNonce(record.nonce, nonce);
@@ -83,6 +98,12 @@ export class StoreWriter {
     }
     await backOff(attempt);
   }
+}
+
+/** The ids of the sessions that a write takes away. */
+function leavingIds({ check, delete: deletes }: StoreCommit): string[] {
+  const deleted = new Set(deletes.map(({ id }) => id));
+  return check.map(({ id }) => id).filter((id) => deleted.has(id));
 }
 
 /** Puts a session under its id and its subject, until it expires. */

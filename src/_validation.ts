@@ -32,6 +32,8 @@ export async function checkLoaded(
   if (settings.schema === undefined) return data;
   const result = await validate(settings, data);
   if ("data" in result) return result.data;
+  // nothing set yet, as after a login alone: there is nothing that could be invalid
+  if (data.size === 0) return EMPTY;
   const { issues } = result;
   settings.emit({ type: "invalid", id, issues });
   if (settings.onInvalid === "reset") return EMPTY;

@@ -108,21 +108,21 @@ class Cloner {
     if (prototype === Object.prototype || prototype === null) {
       return this.#properties(value, this.#keep(value, {}), depth);
     }
-    if (prototype === Map.prototype) {
+    if (prototype === Map.prototype && hasNoProperties(value)) {
       const copy = this.#keep(value, new Map());
       for (const [key, item] of value as Map<unknown, unknown>) {
         copy.set(this.clone(key, depth), this.clone(item, depth));
       }
       return copy;
     }
-    if (prototype === Set.prototype) {
+    if (prototype === Set.prototype && hasNoProperties(value)) {
       const copy = this.#keep(value, new Set());
       for (const item of value as Set<unknown>) {
         copy.add(this.clone(item, depth));
       }
       return copy;
     }
-    if (prototype === Date.prototype) {
+    if (prototype === Date.prototype && hasNoProperties(value)) {
       return this.#keep(value, new Date((value as Date).getTime()));
     }
     if (VIEW_PROTOTYPES.has(prototype)) {
@@ -134,8 +134,10 @@ class Cloner {
     ) {
       return this.#keep(value, structuredClone(value));
     }
-    if (ERROR_PROTOTYPES.has(prototype) && Object.keys(value).length === 0) {
-      return this.#keep(value, structuredClone(value));
+    if (ERROR_PROTOTYPES.has(prototype) && hasNoProperties(value)) {
+      const copy = this.#keep(value, structuredClone(value));
+      this.clone((value as Error).cause, depth); // refuses what it would change
+      return copy;
     }
     throw new Unstorable(describe(prototype));
   }
@@ -177,6 +179,11 @@ class Cloner {
       value.byteLength;
     return this.#keep(value, new View(buffer, value.byteOffset, length));
   }
+}
+
+/** Says whether nothing of an app's is on an object, where it would get lost. */
+function hasNoProperties(value: object): boolean {
+  return Object.keys(value).length === 0;
 }
 
 /** A boxed string's own keys are its indices: they are no properties of an app's. */

@@ -105,7 +105,7 @@ function detailOf(event: SessionEvent): string | undefined {
     case "warning":
       return event.message;
     case "store-error":
-      return String(event.error).replaceAll(/\s+/g, " ");
+      return String(event.error).replaceAll(/[\s\p{Cc}]+/gu, " ");
     default:
       return undefined;
   }

@@ -13,6 +13,9 @@ const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
 /** The host of a serialized origin, to the letter: default ports are left out by browsers. */
 const ORIGIN_HOST = /^[a-z][a-z0-9+.-]*:\/\/([^/?#@]+)$/i;
 
+/** A list of protocols that names WebSocket (RFC 9110 §7.8). */
+const UPGRADE = /(?:^|,)\s*websocket\s*(?:$|[,/])/i;
+
 /** Options of {@linkcode crossOriginProtection}. */
 export interface CrossOriginProtectionOptions {
   /**
@@ -76,7 +79,7 @@ export function crossOriginProtection<
 
 function isWelcome(request: Request, trusted: ReadonlySet<string>): boolean {
   const { method, headers } = request;
-  const upgrade = headers.get("upgrade")?.toLowerCase() === "websocket";
+  const upgrade = UPGRADE.test(headers.get("upgrade") ?? "");
   if (SAFE_METHODS.has(method) && !upgrade) return true;
   const origin = headers.get("origin") ?? "";
   if (trusted.has(origin)) return true;
@@ -99,9 +102,9 @@ function checkOrigins(
     );
   }
   for (const origin of origins) {
-    if (typeof origin !== "string" || !ORIGIN_HOST.test(origin)) {
+    if (typeof origin !== "string" || !isOrigin(origin)) {
       throw new TypeError(
-        `Cannot ${action}: "trustedOrigins" must hold origins like "https://example.com": received ${
+        `Cannot ${action}: "trustedOrigins" must hold origins as browsers send them, like "https://example.com": received ${
           typeof origin === "string"
             ? JSON.stringify(origin)
             : describeType(origin)
@@ -110,4 +113,12 @@ function checkOrigins(
     }
   }
   return origins;
+}
+
+/** Whether a browser can send it: in lower case, without a default port, a path or a user. */
+function isOrigin(origin: string): boolean {
+  if (!ORIGIN_HOST.test(origin) || !URL.canParse(origin)) return false;
+  const url = new URL(origin);
+  // of other schemes, extensions' for example, the URL standard knows no origin
+  return url.origin === origin || !/^https?:$/.test(url.protocol);
 }

@@ -81,12 +81,16 @@ export function openTelemetryEvents(
   api: OpenTelemetryApi,
 ): OpenTelemetryEvents {
   const tracer = api.trace.getTracer(SCOPE);
-  const counter = api.metrics.getMeter(SCOPE).createCounter("session.events", {
-    description: "Steps in the lives of sessions, by type and reason",
-    unit: "{event}",
-  });
+  const createCounter = () =>
+    api.metrics.getMeter(SCOPE).createCounter("session.events", {
+      description: "Steps in the lives of sessions, by type and reason",
+      unit: "{event}",
+    });
+  let counter: ReturnType<typeof createCounter> | undefined;
   return {
     onEvent: (event) => {
+      // not before: what is created before the SDK is registered counts nothing
+      counter ??= createCounter();
       const reason = "reason" in event
         ? { "session.reason": event.reason }
         : {};

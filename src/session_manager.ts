@@ -24,15 +24,23 @@ import { SKIPPED_SESSION } from "./_skipped_session.ts";
 import { StoreWriter } from "./_store_writer.ts";
 import { traced } from "./_trace.ts";
 import { isDropped } from "./_insecure.ts";
-import { SessionConflictError, SessionStoreError } from "./errors.ts";
+import {
+  SessionClosedError,
+  SessionConflictError,
+  SessionStoreError,
+} from "./errors.ts";
 import type { Session, UntypedData } from "./session.ts";
 import type { SessionOptions } from "./session_options.ts";
 
 export type { RevokeAllOptions } from "./_revocation.ts";
 export type { ListOptions, SessionInfo } from "./_session_list.ts";
 
-/** The managers at work on a request, by the names of their transports. */
-const busy = new WeakMap<Request, Map<string, object>>();
+/** A manager of whatever data. */
+// deno-lint-ignore no-explicit-any -- its types do not matter here
+type AnyManager = SessionManager<any, any>;
+
+/** The managers at work on a request: nearly always one. */
+const busy = new WeakMap<Request, AnyManager | Set<AnyManager>>();
 
 /**
  * Manages the sessions of an app.
@@ -134,7 +142,7 @@ export class SessionManager<
       let loading: Promise<Session<Data, Flash>> | undefined;
       return run(() => {
         if (loading === undefined) {
-          loading = Promise.resolve(load());
+          loading = new Promise((resolve) => resolve(load()));
           loading.catch(() => {}); // the request fails, also if nobody waits for it
         }
         return loading;
@@ -153,13 +161,15 @@ export class SessionManager<
       return await run(() => SKIPPED_SESSION as Session<Data, Flash>);
     }
     let opening: RequestSession | Promise<RequestSession> | undefined;
+    let over = false;
     const load = () => {
+      if (over && opening === undefined) throw loadedLate();
       opening ??= this.#open(request);
       return opening instanceof Promise
         ? opening.then(handleOf<Data, Flash>)
         : handleOf<Data, Flash>(opening);
     };
-    const leave = this.#enter(request);
+    this.#enter(request);
     try {
       const response = await run(load);
       if (!isResponse(response)) {
@@ -181,7 +191,8 @@ export class SessionManager<
       ) return await onError(error, request);
       throw error;
     } finally {
-      leave();
+      over = true;
+      this.#leave(request);
     }
   }
 
@@ -251,8 +262,9 @@ export class SessionManager<
     const session = this.#attach({ origin, loaded: found });
     try {
       const result = await edit(handleOf(session));
-      await this.#commit(session);
-      session.links?.respond();
+      await session.commit();
+      session.responded();
+      session.links?.release();
       return session.dropped ? undefined : result;
     } catch (error) {
       session.discard();
@@ -346,14 +358,6 @@ export class SessionManager<
     });
   }
 
-  async #commit(session: RequestSession): Promise<void> {
-    await traced(
-      this.#settings.trace,
-      "session.commit",
-      () => session.commit(),
-    );
-  }
-
   /** Commits and responds; at once, if there is nothing to commit. */
   #finish(
     session: RequestSession,
@@ -371,7 +375,7 @@ export class SessionManager<
           "A value was changed in place after session.commit(), and is not saved: change it before, or use manager.edit",
       });
     }
-    return this.#commit(session).then(() => this.#answer(session, response));
+    return session.commit().then(() => this.#answer(session, response));
   }
 
   #answer(session: RequestSession, response: Response): Response {
@@ -397,27 +401,36 @@ export class SessionManager<
     });
   }
 
-  /** Notes that this manager is at work on a request, until the returned function is called. */
-  #enter(request: Request): () => void {
-    this.#assertAlone(request);
-    let names = busy.get(request);
-    if (names === undefined) busy.set(request, names = new Map());
-    const mine = this.#settings.transports.filter(({ name }) =>
-      !names.has(name)
-    );
-    for (const { name } of mine) names.set(name, this);
-    return () => mine.forEach(({ name }) => names.delete(name));
+  /** Notes that this manager is at work on a request. */
+  #enter(request: Request): void {
+    const others = busy.get(request);
+    if (others === undefined) busy.set(request, this);
+    else if (others !== this) {
+      this.#assertAlone(request);
+      busy.set(request, new Set([...managersOf(others), this]));
+    }
+  }
+
+  /** Notes that this manager's work on a request is done. */
+  #leave(request: Request): void {
+    const managers = busy.get(request);
+    if (managers === this) busy.delete(request);
+    else if (managers instanceof Set) managers.delete(this);
   }
 
   /** Two managers that answer under one name would overwrite each other's tokens. */
   #assertAlone(request: Request): void {
-    const names = busy.get(request);
-    if (names === undefined) return;
-    for (const { name } of this.#settings.transports) {
-      const other = names.get(name);
-      if (other !== undefined && other !== this) {
+    const managers = busy.get(request);
+    if (managers === undefined || managers === this) return;
+    const names = this.#settings.transports.map(({ name }) => name);
+    for (const other of managersOf(managers)) {
+      if (other === this) continue;
+      const taken = other.#settings.transports.find(({ name }) =>
+        names.includes(name)
+      );
+      if (taken !== undefined) {
         throw new TypeError(
-          `Cannot load session: two managers of one request must have different names: received "${name}" twice; set "cookie: { name }"`,
+          `Cannot load session: two managers of one request must have different names: received "${taken.name}" twice; set "cookie: { name }"`,
         );
       }
     }
@@ -438,6 +451,13 @@ function handleOf<Data extends object, Flash extends object>(
   return session.handle as unknown as Session<Data, Flash>;
 }
 
+/** What is loaded after the response could not be saved any more. */
+function loadedLate(): SessionClosedError {
+  return new SessionClosedError(
+    "Cannot load session: the request must still be under way: received a first load after its response; use manager.edit from sockets and queues",
+  );
+}
+
 /** Waits for a session that may have failed to load. */
 async function settled(
   opening: RequestSession | Promise<RequestSession> | undefined,
@@ -453,4 +473,10 @@ async function settled(
 function isResponse(value: unknown): value is Response {
   return typeof value === "object" && value !== null && "headers" in value &&
     "status" in value;
+}
+
+function managersOf(
+  managers: AnyManager | Set<AnyManager>,
+): Iterable<AnyManager> {
+  return managers instanceof Set ? managers : [managers];
 }

@@ -10,6 +10,9 @@ import { ROOT, stdArguments } from "../tools/std.ts";
 /** How long a program may take to say where it listens: it may have to download. */
 const START_TIMEOUT_MS = 60_000;
 
+/** How long it may take to end when it is told to; then it is killed. */
+const STOP_TIMEOUT_MS = 10_000;
+
 /** A program that listens. */
 export interface Program extends AsyncDisposable {
   /** Where it listens, as it says itself, with `localhost` as the host. */
@@ -64,13 +67,19 @@ export async function startProgram(
     START_TIMEOUT_MS,
   );
 
-  const stop = async (signal: Deno.Signal = "SIGKILL") => {
+  const kill = (signal: Deno.Signal) => {
     try {
       child.kill(signal);
     } catch {
       // it has ended already
     }
-    return await ended;
+  };
+  const stop = async (signal: Deno.Signal = "SIGKILL") => {
+    kill(signal);
+    const timer = setTimeout(() => kill("SIGKILL"), STOP_TIMEOUT_MS);
+    const code = await ended;
+    clearTimeout(timer);
+    return code;
   };
   try {
     return {

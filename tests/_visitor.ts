@@ -35,8 +35,10 @@ export class Visitor<
     (session: Session<Data, Flash>) => Promise<void>
   >();
 
+  /** Takes options, or a manager, and with it the clock of the browser. */
   constructor(
     options: SessionOptions<Data> | SessionManager<Data, Flash> = {},
+    clock = options instanceof SessionManager ? undefined : options.clock,
   ) {
     this.sessions = options instanceof SessionManager
       ? options
@@ -45,7 +47,6 @@ export class Visitor<
         onEvent: (event) => this.events.push(event),
         ...options,
       });
-    const clock = options instanceof SessionManager ? undefined : options.clock;
     this.client = new TestClient((request) => {
       const visit = this.#visits.get(new URL(request.url).pathname);
       assert(visit !== undefined);

@@ -1,0 +1,64 @@
+/**
+ * What a manager knows of the sessions that it has ended itself.
+ *
+ * @module
+ */
+
+import type { EndReason } from "./events.ts";
+
+/** So many ended sessions are remembered, to say how they ended. */
+const MAX_REMEMBERED = 10_000;
+
+/** Someone who is told what becomes of sessions. */
+export interface EndingListener {
+  /** Called when a session has ended. */
+  ended(id: string, reason: EndReason): void;
+  /** Called when a session has got a new id. */
+  moved(from: string, to: string): void;
+}
+
+/** Remembers how sessions ended, and tells who listens. */
+export class Endings {
+  readonly #reasons = new Map<string, EndReason>();
+  readonly #leaving = new Set<string>();
+
+  /** Who is told. */
+  listener: EndingListener | undefined;
+
+  /** Says how a session ended, if this manager ended it not long ago. */
+  reasonOf(id: string): EndReason | undefined {
+    return this.#reasons.get(id);
+  }
+
+  /** Whether a session is about to end or to move: what became of it follows. */
+  isLeaving(id: string): boolean {
+    return this.#leaving.has(id);
+  }
+
+  /** Notes that sessions are about to end or to move. */
+  leave(ids: readonly string[]): void {
+    for (const id of ids) this.#leaving.add(id);
+  }
+
+  /** Notes that sessions stay after all. */
+  stay(ids: readonly string[]): void {
+    for (const id of ids) this.#leaving.delete(id);
+  }
+
+  /** Notes that a session has ended. */
+  ended(id: string, reason: EndReason): void {
+    this.#leaving.delete(id);
+    this.#reasons.set(id, reason);
+    if (this.#reasons.size > MAX_REMEMBERED) {
+      const [oldest] = this.#reasons.keys();
+      if (oldest !== undefined) this.#reasons.delete(oldest);
+    }
+    this.listener?.ended(id, reason);
+  }
+
+  /** Notes that a session has got a new id. */
+  moved(from: string, to: string): void {
+    this.#leaving.delete(from);
+    this.listener?.moved(from, to);
+  }
+}

@@ -1,0 +1,437 @@
+/**
+ * What compiles and what does not: this file is a test by being type-checked.
+ */
+
+import { assertEquals } from "@std/assert";
+import {
+  KvStore,
+  type LazySession,
+  MemoryStore,
+  type Session,
+  type SessionEvent,
+  SessionManager,
+  type SessionOptions,
+  type SessionStore,
+  type StandardSchema,
+  withLazySession,
+  withSession,
+} from "@tessera/session";
+import { get } from "./_helpers.ts";
+
+/** Compiles only if both types are the same, to the letter. */
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends
+  (<T>() => T extends B ? 1 : 2) ? true : false;
+
+/** Checks at compile time; takes only `true`. */
+function expectType<T extends true>(..._proof: T[]): void {}
+
+interface Shop {
+  cart: string[];
+  count: number;
+  coupon?: string;
+}
+
+interface Notices {
+  notice: string;
+  score: number;
+}
+
+const store = new MemoryStore();
+const OK = new Response();
+
+/** Compiles its callback, and does not run it. */
+function compile(_check: (...never: never[]) => unknown): void {}
+
+Deno.test("Session<Data> knows its keys and the types of their values", () => {
+  compile((session: Session<Shop>) => {
+    const cart = session.get("cart");
+    expectType<Equal<typeof cart, string[] | undefined>>();
+    const count = session.get("count");
+    expectType<Equal<typeof count, number | undefined>>();
+    const coupon = session.get("coupon");
+    expectType<Equal<typeof coupon, string | undefined>>();
+    session.set("cart", ["apples"]);
+    session.update("count", (value) => {
+      expectType<Equal<typeof value, number | undefined>>();
+      return (value ?? 0) + 1;
+    });
+    session.update("cart", (value = []) => [...value, "pears"]);
+    const had = session.delete("coupon");
+    expectType<Equal<typeof had, boolean>>();
+    const has = session.has("cart");
+    expectType<Equal<typeof has, boolean>>();
+    for (const entry of session.entries()) {
+      if (entry[0] === "cart") expectType<Equal<typeof entry[1], string[]>>();
+      const [key, value] = entry;
+      expectType<Equal<typeof key, "cart" | "count" | "coupon">>();
+      expectType<Equal<typeof value, string[] | number | string | undefined>>();
+    }
+    const { id, isNew, subject, authenticatedAt, expiresAt, size } = session;
+    expectType<Equal<typeof id, string>>();
+    expectType<Equal<typeof isNew, boolean>>();
+    expectType<Equal<typeof subject, string | undefined>>();
+    expectType<Equal<typeof authenticatedAt, number | undefined>>();
+    expectType<Equal<typeof expiresAt, number>>();
+    expectType<Equal<typeof size, number>>();
+  });
+});
+
+Deno.test("Session<Data> has no other keys", () => {
+  compile((session: Session<Shop>) => {
+    // @ts-expect-error: no such key
+    session.get("basket");
+    // @ts-expect-error: no such key
+    session.has("basket");
+    // @ts-expect-error: no such key
+    session.set("basket", []);
+    // @ts-expect-error: no such key
+    session.delete("basket");
+    // @ts-expect-error: no such key
+    session.update("basket", () => []);
+    // @ts-expect-error: a key that may be anything
+    session.get("cart" as string);
+    // @ts-expect-error: the type is declared already
+    session.get<number>("cart");
+    // @ts-expect-error: the type is declared already
+    session.update<string>("count", () => "1");
+    // @ts-expect-error: no string
+    session.get(1);
+  });
+});
+
+Deno.test("Session<Data> takes no values of another type", () => {
+  compile((session: Session<Shop>) => {
+    // @ts-expect-error: no list
+    session.set("cart", "apples");
+    // @ts-expect-error: no list of strings
+    session.set("cart", [1]);
+    // @ts-expect-error: no number
+    session.set("count", undefined);
+    // @ts-expect-error: no number
+    session.set("count", "1");
+    // @ts-expect-error: no number
+    session.update("count", () => "1");
+    // @ts-expect-error: it may not be there
+    session.update("count", (value) => value + 1);
+    // @ts-expect-error: a callback must be synchronous
+    session.update("count", () => Promise.resolve(1));
+    // @ts-expect-error: a callback, not a value
+    session.update("count", 1);
+    // @ts-expect-error: it may not be there
+    session.get("cart").length;
+    // @ts-expect-error: read-only
+    session.id = "x";
+    // @ts-expect-error: read-only
+    session.subject = "ada";
+    // @ts-expect-error: a subject is a string
+    session.login(1);
+    // @ts-expect-error: no such option
+    session.login("ada", { device: "phone" });
+    // @ts-expect-error: a boolean
+    session.persist("yes");
+  });
+});
+
+Deno.test("Session without Data takes a type argument", () => {
+  compile((session: Session) => {
+    const untyped = session.get("count");
+    expectType<Equal<typeof untyped, unknown>>();
+    const count = session.get<number>("count");
+    expectType<Equal<typeof count, number | undefined>>();
+    // a string is no less a type than a number
+    const name = session.get<string>("name");
+    expectType<Equal<typeof name, string | undefined>>();
+    const role = session.get<"admin" | "user">("role");
+    expectType<Equal<typeof role, "admin" | "user" | undefined>>();
+    const any = session.get<string>("name" as string);
+    expectType<Equal<typeof any, string | undefined>>();
+    session.update<number>("count", (value = 0) => value + 1);
+    session.update<string>("name", (value = "") => value + "!");
+    session.set("anything", new Map());
+    for (const entry of session.entries()) {
+      expectType<Equal<typeof entry, [string, unknown]>>();
+    }
+    const notice = session.flash<string>("notice");
+    expectType<Equal<typeof notice, string | undefined>>();
+    const score = session.flash<number>("score");
+    expectType<Equal<typeof score, number | undefined>>();
+    session.flash("notice", "saved");
+    // @ts-expect-error: not the type that was named
+    session.update<number>("count", () => "1");
+    // @ts-expect-error: no string
+    session.set(1, 1);
+  });
+});
+
+Deno.test("Session<Data, Flash> types flash values apart from the data", () => {
+  compile((session: Session<Shop, Notices>) => {
+    session.flash("notice", "saved");
+    const notice = session.flash("notice");
+    expectType<Equal<typeof notice, string | undefined>>();
+    const score = session.flash("score");
+    expectType<Equal<typeof score, number | undefined>>();
+    session.keepFlash();
+    session.keepFlash("notice");
+    // @ts-expect-error: no such kind
+    session.flash("cart");
+    // @ts-expect-error: no such kind
+    session.keepFlash("cart");
+    // @ts-expect-error: no string
+    session.flash("notice", 1);
+    // @ts-expect-error: the type is declared already
+    session.flash<number>("notice");
+    // @ts-expect-error: a kind is no key
+    session.get("notice");
+  });
+});
+
+Deno.test("A typed session fits where any session is taken", () => {
+  const idOf = (session: Session) => session.id;
+  const visits = (session: Session) => session.get<number>("count");
+  compile((session: Session<Shop>) => [idOf(session), visits(session)]);
+  compile((session: Session<Shop, Notices>) => idOf(session));
+  compile((session: Session<{ cart: string[] }>) => visits(session));
+  const revoke = (sessions: SessionManager) => sessions.revoke("id");
+  compile((sessions: SessionManager<Shop, Notices>) => revoke(sessions));
+  const load = (lazy: LazySession) => lazy.load();
+  compile((lazy: LazySession<Shop>) => load(lazy));
+  compile((session: Session<Shop>) => {
+    // @ts-expect-error: another type is declared
+    const other: Session<{ cart: number }> = session;
+    return other;
+  });
+});
+
+Deno.test("withSession() infers nothing where nothing is declared", async () => {
+  const handler = withSession((request, session) => {
+    expectType<Equal<typeof request, Request>>();
+    expectType<Equal<typeof session, Session>>();
+    return Response.json(session.get<number>("count") ?? 0);
+  }, { store });
+  const response: Promise<Response> = handler(get());
+  assertEquals(await (await response).json(), 0);
+});
+
+Deno.test("withSession<Data>() types the session, and takes more arguments", () => {
+  const typed = withSession<Shop>((_request, session) => {
+    expectType<Equal<typeof session, Session<Shop>>>();
+    session.set("cart", []);
+    // @ts-expect-error: no such key
+    session.set("basket", []);
+    return OK;
+  }, { store });
+  const server: Deno.ServeHandler = typed;
+  const withInfo = withSession<Shop>(
+    (_request, session, info: Deno.ServeHandlerInfo) => {
+      session.set("count", info.completed instanceof Promise ? 1 : 0);
+      return OK;
+    },
+    { store },
+  );
+  const serverWithInfo: Deno.ServeHandler = withInfo;
+  const flashed = withSession<Shop, Notices>((_request, session) => {
+    session.flash("notice", "hello");
+    return OK;
+  }, { store });
+  compile(() => [server, serverWithInfo, flashed]);
+});
+
+Deno.test("withSession() passes on what it does not know, with its types", () => {
+  const withInfo = withSession(
+    (_request, _session, info: Deno.ServeHandlerInfo) =>
+      new Response(String(info.remoteAddr)),
+    { store },
+  );
+  expectType<
+    Equal<
+      Parameters<typeof withInfo>,
+      [request: Request, info: Deno.ServeHandlerInfo]
+    >
+  >();
+  compile(() => Deno.serve(withInfo));
+  compile(() => Deno.serve({ port: 0 }, withInfo));
+  compile(() => Deno.serve(withSession(() => OK)));
+  compile(() =>
+    ({ fetch: withSession(() => OK) }) satisfies Deno.ServeDefaultExport
+  );
+  const routed = withSession(
+    (_request, _session, params: URLPatternResult | null, info?: object) =>
+      Response.json([params, info]),
+    { store },
+  );
+  expectType<
+    Equal<
+      Parameters<typeof routed>,
+      [
+        request: Request,
+        params: URLPatternResult | null,
+        info?: object | undefined,
+      ]
+    >
+  >();
+  // @ts-expect-error: the parameters are missing
+  compile(() => routed(get()));
+  // @ts-expect-error: the info is missing
+  compile(() => withInfo(get()));
+});
+
+Deno.test("withSession() nests: the inner handler gets both sessions", async () => {
+  interface Account {
+    name: string;
+  }
+  const shop = new SessionManager<Shop>({ store, cookie: { name: "shop" } });
+  const account = new SessionManager<Account>({
+    store,
+    cookie: { name: "account" },
+  });
+  // the session of the outer one comes after that of the inner one
+  const handler = withSession(
+    withSession(
+      (_request, inner, outer: Session<Shop>) => {
+        expectType<Equal<typeof inner, Session<Account>>>();
+        outer.set("count", 1);
+        inner.set("name", "ada");
+        // @ts-expect-error: a key of the other one
+        inner.set("count", 1);
+        return OK;
+      },
+      account,
+    ),
+    shop,
+  );
+  expectType<Equal<Parameters<typeof handler>, [request: Request]>>();
+  const response = await handler(get());
+  assertEquals(response.headers.getSetCookie().length, 2);
+});
+
+Deno.test("A manager that is passed tells the types", () => {
+  const manager = new SessionManager<Shop, Notices>({ store });
+  compile(() =>
+    withSession((_request, session) => {
+      expectType<Equal<typeof session, Session<Shop, Notices>>>();
+      return OK;
+    }, manager)
+  );
+  compile(() =>
+    withLazySession(async (_request, lazy) => {
+      expectType<Equal<typeof lazy, LazySession<Shop, Notices>>>();
+      const session = await lazy.load();
+      expectType<Equal<typeof session, Session<Shop, Notices>>>();
+      return OK;
+    }, manager)
+  );
+  compile(() =>
+    manager.handle(get(), (session) => {
+      expectType<Equal<typeof session, Session<Shop, Notices>>>();
+      return OK;
+    })
+  );
+  compile(async () => {
+    const session = await manager.load(get());
+    expectType<Equal<typeof session, Session<Shop, Notices>>>();
+    const edited = await manager.edit("id", (session) => session.get("count"));
+    expectType<Equal<typeof edited, number | undefined>>();
+    // @ts-expect-error: a session of another type
+    await manager.commit({} as Session<{ other: 1 }>, OK);
+  });
+  // @ts-expect-error: no such type of data
+  compile(() => withSession<{ other: 1 }>(() => OK, manager));
+});
+
+Deno.test("A schema tells the types", () => {
+  const schema: StandardSchema<Shop> = {
+    "~standard": {
+      version: 1,
+      vendor: "test",
+      validate: (value) => ({ value: value as Shop }),
+    },
+  };
+  compile(() =>
+    withSession((_request, session) => {
+      expectType<Equal<typeof session, Session<Shop>>>();
+      return OK;
+    }, { schema, store })
+  );
+  const manager = new SessionManager({ schema, store });
+  expectType<Equal<typeof manager, SessionManager<Shop>>>();
+  compile(() =>
+    withLazySession(async (_request, lazy) => {
+      const cart = (await lazy.load()).get("cart");
+      expectType<Equal<typeof cart, string[] | undefined>>();
+      return OK;
+    }, { schema })
+  );
+  // @ts-expect-error: a schema of other data
+  compile(() => new SessionManager<{ other: 1 }>({ schema }));
+});
+
+Deno.test("The store option takes all that is a store", () => {
+  compile((kv: Deno.Kv, own: SessionStore) => {
+    const options: SessionOptions[] = [
+      { store: kv },
+      { store: own },
+      { store: Deno.openKv() },
+      { store: Promise.resolve(own) },
+      { store: new KvStore(kv) },
+      { store: new KvStore(Deno.openKv(), { prefix: ["app"] }) },
+      { store: new KvStore(() => Deno.openKv(":memory:")) },
+      { store: new MemoryStore() },
+    ];
+    // @ts-expect-error: no store
+    options.push({ store: new Map() });
+    // @ts-expect-error: no store
+    options.push({ store: "memory" });
+    return options;
+  });
+});
+
+Deno.test("Options that do not exist, or have another type, do not compile", () => {
+  compile(() => {
+    const options: SessionOptions[] = [
+      // @ts-expect-error: no such option
+      { maxAge: 1 },
+      // @ts-expect-error: no such unit
+      { idleTimeout: { day: 1 } },
+      // @ts-expect-error: no duration
+      { idleTimeout: "7d" },
+      // @ts-expect-error: a list
+      { secrets: "x" },
+      // @ts-expect-error: no such value
+      { cookie: { sameSite: "lax" } },
+      // @ts-expect-error: always set
+      { cookie: { httpOnly: false } },
+      // @ts-expect-error: no such value
+      { onInvalid: "ignore" },
+    ];
+    return options;
+  });
+});
+
+Deno.test("Events are told apart by their type", () => {
+  compile((event: SessionEvent) => {
+    switch (event.type) {
+      case "created":
+      case "login":
+        expectType<Equal<typeof event.id, string>>();
+        // @ts-expect-error: has no reason
+        return event.reason;
+      case "regenerated":
+        return event.previousId;
+      case "ended":
+      case "dropped":
+      case "refused":
+        return event.reason;
+      case "conflict":
+        return event.attempt;
+      case "invalid":
+        return event.issues;
+      case "warning":
+        return event.message;
+      case "store-error":
+        return event.error;
+      default:
+        expectType<Equal<typeof event, never>>();
+        return undefined;
+    }
+  });
+});
