@@ -10,7 +10,13 @@
 
 import { type Changes, isEmpty } from "./_changes.ts";
 import { createSession, destroy, regenerate, signIn } from "./_identity.ts";
-import { dropJobs, expiredSince, type Job, mergeJobs } from "./_merge.ts";
+import {
+  dropJobs,
+  expiredSince,
+  findAgain,
+  type Job,
+  mergeJobs,
+} from "./_merge.ts";
 import { touchDue } from "./_record.ts";
 import { commitSealed } from "./_stateless.ts";
 import type { RequestSession } from "./_request_session.ts";
@@ -81,11 +87,8 @@ export class Committer {
     request: RequestSession,
     loaded: StoredSession,
   ): Promise<void> {
-    const { settings, reader } = this.#writer;
-    const found = await reader.find(loaded.id, {
-      secret: loaded.secret,
-      usedAt: request.usedAt,
-    });
+    const { settings } = this.#writer;
+    const found = await findAgain(this.#writer, request, loaded);
     if ("missing" in found) request.dropped = true;
     else request.settle(found, found.secret, settings.now());
   }
@@ -144,10 +147,16 @@ export class Committer {
       await signIn(writer, job, identity, start);
       return job.resolve();
     }
-    const expired = start === undefined
-      ? undefined
-      : expiredSince(writer, request, start);
-    if (expired !== undefined) return dropJobs(writer, jobs, expired);
+    const expired = start && expiredSince(writer, request, start);
+    if (start !== undefined && expired !== undefined) {
+      // others may have used it since it was loaded
+      const found = await findAgain(writer, request, start);
+      if ("missing" in found) {
+        const known = found.missing === "unknown" ? expired : found;
+        return dropJobs(writer, jobs, known);
+      }
+      start = found;
+    }
     if (identity?.type === "destroy") return await destroy(writer, job, start);
     if (identity?.type === "regenerate") {
       return await regenerate(writer, job, start);

@@ -9,14 +9,15 @@
 import { applyOperations, type Changes } from "./_changes.ts";
 import { settleFlash } from "./_flash_claims.ts";
 import { draft, type Login, signedIn } from "./_draft.ts";
-import { dropJobs, expiredSince, type Job, mergeJobs } from "./_merge.ts";
-import { rememberNonce } from "./_nonce.ts";
 import {
-  type ForwardRecord,
-  type SessionRecord,
-  touchDue,
-  touched,
-} from "./_record.ts";
+  dropJobs,
+  expiredSince,
+  findAgain,
+  type Job,
+  mergeJobs,
+} from "./_merge.ts";
+import { firstNonce, rememberNonce } from "./_nonce.ts";
+import { type ForwardRecord, touchDue, touched } from "./_record.ts";
 import type { RequestSession } from "./_request_session.ts";
 import { livingSessions } from "./_session_list.ts";
 import type { Missing, StoredSession } from "./_session_reader.ts";
@@ -107,10 +108,8 @@ export async function signIn(
     const found = await findAgain(writer, request, loaded);
     return "missing" in found ? undefined : found;
   };
-  let base = start === undefined ? await read() : start;
-  if (base !== undefined && expiredSince(writer, request, base)) {
-    base = undefined;
-  }
+  const expired = start && expiredSince(writer, request, start);
+  let base = start === undefined || expired ? await read() : start;
   for (let attempt = 1;; attempt++) {
     const { record, data, now } = await draft(
       writer.settings,
@@ -138,7 +137,7 @@ export async function signIn(
       settleFlash(changes.taken);
       request.settle({ id, record: stored, data }, secret, now);
       if (base === undefined) settings.emit({ type: "created", id });
-      else writer.reader.ended(base.id, "rotated");
+      else writer.reader.ended(base.id, "rotated", base.hops);
       settings.emit({ type: "login", id });
       return await evict(writer, subject);
     }
@@ -295,7 +294,7 @@ async function remove(
       delete: deletesOf([id, ...hops], record.subject),
     };
     if (await writer.write(commit, { id, nonce: undefined })) {
-      writer.reader.ended(id, reason);
+      writer.reader.ended(id, reason, hops);
       return undefined;
     }
     await writer.conflict(id, attempt);
@@ -309,24 +308,17 @@ async function evict(writer: StoreWriter, subject: string): Promise<void> {
   const { settings } = writer;
   if (settings.maxSessionsPerSubject === Infinity) return;
   try {
-    const living: { id: string; since: number }[] = [];
+    const living: { id: string; since: number; order: string }[] = [];
     for await (const { id, record } of livingSessions(settings, subject)) {
-      living.push({ id, since: record.authenticatedAt ?? record.createdAt });
+      const since = record.authenticatedAt ?? record.createdAt;
+      living.push({ id, since, order: firstNonce(record.nonce) });
     }
-    living.sort((a, b) => b.since - a.since || (a.id < b.id ? 1 : -1));
+    // within a millisecond the names of the sign-ins tell their order
+    living.sort((a, b) => b.since - a.since || (a.order < b.order ? 1 : -1));
     for (const { id } of living.slice(settings.maxSessionsPerSubject)) {
       await endSession(writer, id, "evicted");
     }
   } catch {
     // reported by the store's guard; the login stands, and the next one evicts
   }
-}
-
-async function findAgain(
-  writer: StoreWriter,
-  request: RequestSession,
-  base: StoredSession,
-): Promise<StoredSession | Missing> {
-  const { id, secret } = base;
-  return await writer.reader.find(id, { secret, usedAt: request.usedAt });
 }

@@ -4,7 +4,12 @@
  * @module
  */
 
-import { type Plan, planCheck, planPartsDelete } from "./_kv_plan.ts";
+import {
+  ATOMIC_CHECKS,
+  type Plan,
+  planCheck,
+  planPartsDelete,
+} from "./_kv_plan.ts";
 import type { KvRecords } from "./_kv_records.ts";
 import { partsOf } from "./_kv_value.ts";
 import type { KvWriter } from "./_kv_writer.ts";
@@ -32,6 +37,8 @@ export async function writeUnchecked(
 ): Promise<StoreCommitResult> {
   const { keys } = records;
   const ids = [...plan.unchecked];
+  // KV takes no more checks; then parts may stay behind until they expire
+  const fits = plan.checks.length + ids.length <= ATOMIC_CHECKS;
   let seen: (string | null)[] | undefined;
   for (let tries = 1;; tries++) {
     const entries = await Promise.all(ids.map((id) => records.read(id)));
@@ -50,7 +57,7 @@ export async function writeUnchecked(
     };
     for (const [i, { value, versionstamp }] of entries.entries()) {
       const id = ids[i] as string;
-      if (tries < UNCHECKED_TRIES) {
+      if (fits && tries < UNCHECKED_TRIES) {
         planCheck(attempt, keys, { id, key: keys.record(id), versionstamp });
       }
       const parts = partsOf(value);

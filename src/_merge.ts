@@ -203,6 +203,16 @@ export function expiredSince(
   return missing === undefined ? undefined : { missing, id: base.id };
 }
 
+/** Reads the session again that a request has loaded, under whatever id it has by now. */
+export async function findAgain(
+  writer: StoreWriter,
+  request: RequestSession,
+  base: StoredSession,
+): Promise<StoredSession | Missing> {
+  const { id, secret } = base;
+  return await writer.reader.find(id, { secret, usedAt: request.usedAt });
+}
+
 /** Edits outside of requests are no use of a session by its client. */
 function isRequest({ request }: Job): boolean {
   return request.origin.transport !== undefined;

@@ -24,7 +24,6 @@ import { nextNonce } from "./_nonce.ts";
 import { SessionClosedError } from "./errors.ts";
 import type { SessionTransport } from "./session_transport.ts";
 import { generateSecret } from "./token.ts";
-import { ulid } from "@std/ulid";
 
 /** Who a session is loaded for. */
 export interface RequestOrigin {
@@ -169,7 +168,7 @@ export class RequestSession implements SessionIo {
   }
 
   nextId(): string {
-    return ulid(Math.max(0, this.settings.now()));
+    return this.settings.nextId();
   }
 
   /** The name of the write that makes an id; the same when it is tried again. */

@@ -121,10 +121,16 @@ export class SessionReader {
     return this.endings.reasonOf(id);
   }
 
-  /** Reports that a session has ended, and remembers how for who asks later. */
-  ended(id: string, reason: EndReason): void {
+  /**
+   * Reports that a session has ended, and remembers how for who asks later.
+   *
+   * @param id The id of the session.
+   * @param reason Why it ended.
+   * @param hops The replaced ids that went with it.
+   */
+  ended(id: string, reason: EndReason, hops: readonly string[] = []): void {
     this.#settings.emit({ type: "ended", id, reason });
-    this.endings.ended(id, reason);
+    for (const one of [id, ...hops]) this.endings.ended(one, reason);
   }
 
   /** Removes an expired record, so that no other clock revives it; `false` if it has changed. */

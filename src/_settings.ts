@@ -5,6 +5,7 @@
  */
 
 import { checkOptions, checkType, describeType } from "./_check.ts";
+import { IdSource } from "./_ids.ts";
 import type { Lifetimes } from "./_record.ts";
 import { createCipher, type SessionCipher } from "./_stateless_cipher.ts";
 import { GuardedStore, resolveStore } from "./_guarded_store.ts";
@@ -77,6 +78,8 @@ export interface Settings extends Lifetimes {
   readonly trace: SessionTrace | undefined;
   /** The time, in whole epoch milliseconds. */
   readonly now: () => number;
+  /** Makes a public id. */
+  readonly nextId: () => string;
   /** Reports an event; never throws. */
   readonly emit: (event: EventDraft) => void;
 }
@@ -146,6 +149,7 @@ export function resolveSettings<Data extends object>(
   }
 
   const now = () => Math.floor(clock());
+  const ids = new IdSource();
   const emit = createEmit(options.onEvent, now);
   const storeTimeout = resolveDuration(options, "storeTimeout", 1);
   if (stateless) checkStateless(options);
@@ -172,6 +176,7 @@ export function resolveSettings<Data extends object>(
     onError: options.onError,
     trace: options.trace,
     now,
+    nextId: () => ids.next(now()),
     emit,
   };
 }

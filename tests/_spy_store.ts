@@ -16,14 +16,22 @@ import {
   type VersionedRecord,
 } from "@tessera/session";
 
-/** Registers a test twice: on an empty `MemoryStore`, and on an empty `KvStore`. */
-export function testOnSpyStores(
+/** Registers a test on an empty `MemoryStore`. */
+export function testOnSpyMemory(
   name: string,
   run: (store: SpyStore) => Promise<void>,
 ): void {
   Deno.test(`${name} (MemoryStore)`, async () => {
     await run(new SpyStore(new MemoryStore()));
   });
+}
+
+/** Registers a test twice: on an empty `MemoryStore`, and on an empty `KvStore`. */
+export function testOnSpyStores(
+  name: string,
+  run: (store: SpyStore) => Promise<void>,
+): void {
+  testOnSpyMemory(name, run);
   Deno.test(`${name} (KvStore)`, async () => {
     using kv = await Deno.openKv(":memory:");
     await run(new SpyStore(new KvStore(kv)));
@@ -34,16 +42,26 @@ export function testOnSpyStores(
 export type Fault = <T>(call: () => Promise<T>) => Promise<T>;
 
 /** The call fails, and has no effect. */
-export const fails: Fault = () => Promise.reject(new Error("disk on fire"));
+export function fails<T>(): Promise<T> {
+  return Promise.reject(new Error("disk on fire"));
+}
 
 /** The call is never answered, and has no effect. */
-export const hangs: Fault = () => new Promise(() => {});
+export function hangs<T>(): Promise<T> {
+  return new Promise(() => {});
+}
 
 /** The call takes effect, and is reported as failed. */
-export const appliesAndFails: Fault = async (call) => {
+export async function appliesAndFails<T>(call: () => Promise<T>): Promise<T> {
   await call();
   throw new Error("connection reset");
-};
+}
+
+/**
+ * Kept so much longer, records do not expire by real time, as that of a store,
+ * while the clock of the test stands still.
+ */
+const MARGIN_MS = 3_600_000;
 
 /** Passes on to a store, counts the calls, and lets them fail. */
 export class SpyStore implements SessionStore {
@@ -59,6 +77,7 @@ export class SpyStore implements SessionStore {
   /** What happens in place of each step of `list`. */
   onList: Fault | undefined;
 
+  /** Passes on to `inner`, or to a `MemoryStore` of its own. */
   constructor(inner: SessionStore = new MemoryStore()) {
     this.#inner = inner;
   }
@@ -72,7 +91,11 @@ export class SpyStore implements SessionStore {
   commit(commit: StoreCommit): Promise<StoreCommitResult> {
     this.calls.commit++;
     this.commits.push(commit);
-    const call = () => this.#inner.commit(commit);
+    const put = commit.put.map((one) => ({
+      ...one,
+      expireIn: one.expireIn + MARGIN_MS,
+    }));
+    const call = () => this.#inner.commit({ ...commit, put });
     return this.onCommit === undefined ? call() : this.onCommit(call);
   }
 

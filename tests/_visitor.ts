@@ -6,7 +6,6 @@
 
 import { assert } from "@std/assert";
 import {
-  MemoryStore,
   type Session,
   type SessionEvent,
   SessionManager,
@@ -14,6 +13,7 @@ import {
   type UntypedData,
 } from "@tessera/session";
 import { TestClient } from "@tessera/session/testing";
+import { SpyStore } from "./_spy_store.ts";
 
 const COOKIE = "__Host-session";
 
@@ -43,7 +43,7 @@ export class Visitor<
     this.sessions = options instanceof SessionManager
       ? options
       : new SessionManager<Data, Flash>({
-        store: new MemoryStore(),
+        store: new SpyStore(),
         onEvent: (event) => this.events.push(event),
         ...options,
       });

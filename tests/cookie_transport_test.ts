@@ -94,9 +94,9 @@ for (const [options, name, attributes] of WRITTEN) {
     assertEquals([transport.name, transport.vary], [name, "Cookie"]);
     for (
       const [lifetime, more] of [
-        [undefined, []],
         [60, ["Max-Age=60"]],
         [0, ["Max-Age=0"]],
+        [undefined, []],
       ] as const
     ) {
       const headers = new Headers({ "set-cookie": "own=1" });

@@ -1359,3 +1359,15 @@ Deno.test("KvStore.watch() lets go of everything, also when it fails", async () 
   new KvStore(Promise.reject(new Error("no disk"))).watch(ID, never, signal);
   await new Promise((resolve) => setTimeout(resolve));
 });
+
+Deno.test("KvStore.commit() writes more records without a check than KV can check", async () => {
+  using kv = await Deno.openKv(":memory:");
+  const store = new KvStore(kv);
+  const put = Array.from({ length: 150 }, (_, n) => ({
+    id: `id-${n}`,
+    record: { n },
+    expireIn: 60_000,
+  }));
+  assertEquals((await store.commit({ check: [], put, delete: [] })).ok, true);
+  assertEquals((await store.get("id-149"))?.record, { n: 149 });
+});

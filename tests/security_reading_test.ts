@@ -1,8 +1,8 @@
 /**
- * What a request brings, and what the store holds under it.
+ * What a request brings, and what becomes of it.
  */
 
-import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import {
   headerTransport,
   type Session,
@@ -288,95 +288,3 @@ function without(field: string, values: readonly unknown[]): typeof CORRUPT {
     (record: Record<string, unknown>) => ({ ...record, [field]: value }),
   ]));
 }
-
-testOnStores(
-  "R40 a corrupt record is no session, and no error",
-  async ({ store }) => {
-    const events = new Events();
-    const sessions = new SessionManager({ store, onEvent: events.push });
-    for (const [what, corrupt] of Object.entries(CORRUPT)) {
-      const token = tokenOf(await sessions.handle(get(), remember("ada")));
-      const id = token.slice(0, 26);
-      const { record } = await store.get(id) ?? {};
-      const bad = corrupt(record as Record<string, unknown>);
-      await store.commit({
-        check: [],
-        put: [{ id, record: bad, expireIn: 60_000 }],
-        delete: [],
-      });
-      events.take();
-
-      const read = await sessions.handle(
-        getWith(token),
-        (session) => Response.json([session.isNew, session.size]),
-      );
-      assertEquals(await read.json(), [true, 0], what);
-      assertEquals(read.headers.getSetCookie(), [], what);
-      assertEquals(events.take(), ["refused corrupt"], what);
-
-      // not a loop: the visitor gets another session, and goes on
-      const next = tokenOf(
-        await sessions.handle(getWith(token), remember("bob")),
-      );
-      assertNotEquals(next.slice(0, 26), id);
-      assertEquals(await whose(sessions, getWith(next)), "bob", what);
-      assertEquals(events.take(), ["refused corrupt", "created"], what);
-
-      assertEquals(await sessions.get(id), undefined, what);
-      assertEquals(await sessions.edit(id, () => 1), undefined, what);
-      assertEquals(await sessions.revoke(id), false, what);
-    }
-    const listed = await Array.fromAsync(sessions.list());
-    assertEquals(listed.length, Object.keys(CORRUPT).length, "the good ones");
-  },
-);
-
-testOnStores(
-  "R40 a record that forwards to itself, or in a circle, is no session",
-  async ({ store }) => {
-    const sessions = new SessionManager({ store });
-    const token = tokenOf(await sessions.handle(get(), remember("ada")));
-    const id = token.slice(0, 26);
-    const second = tokenOf(await sessions.handle(getWith(token), rotate));
-    const { record } = await store.get(id) ?? {};
-    for (const [from, to] of [[id, id], [second.slice(0, 26), id]]) {
-      await store.commit({
-        check: [],
-        put: [{
-          id: from as string,
-          record: { ...record as object, forward: to },
-          expireIn: 60_000,
-        }],
-        delete: [],
-      });
-    }
-    store.take();
-    assertEquals(await whose(sessions, getWith(token)), null);
-    assertEquals(await whose(sessions, getWith(second)), null);
-    assertEquals(await sessions.get(id), undefined);
-    assertEquals(await sessions.revoke(id), false);
-    assert(store.take().gets < 300, "it gives up some time");
-  },
-);
-
-testOnStores(
-  "R40 a session whose record turns corrupt while a request is under way is dropped",
-  async ({ store }) => {
-    const events = new Events();
-    const sessions = new SessionManager({ store, onEvent: events.push });
-    const token = tokenOf(await sessions.handle(get(), remember("ada")));
-    events.take();
-    const response = await sessions.handle(getWith(token), async (session) => {
-      session.set("who", "bob");
-      await store.commit({
-        check: [],
-        put: [{ id: session.id, record: 1, expireIn: 60_000 }],
-        delete: [],
-      });
-      return new Response("done");
-    });
-    assertEquals([response.status, await response.text()], [200, "done"]);
-    assertEquals(response.headers.getSetCookie(), []);
-    assertEquals(events.take(), ["conflict", "dropped corrupt"]);
-  },
-);

@@ -1,0 +1,196 @@
+// deno-lint-ignore-file no-console
+/**
+ * The load run: every server, every case, round after round.
+ *
+ * @module
+ */
+
+import { type Case, CASES, OURS } from "./_cases.ts";
+import { drive, type DriveOptions, type DriveResult } from "./_driver.ts";
+import { MissingError } from "./_install.ts";
+import type { Options } from "./_options.ts";
+import { SERVERS, type ServerSpec } from "./_servers.ts";
+import type { Sample, ServerInfo } from "./_summary.ts";
+import { beginSessions, forge, visit } from "./_visits.ts";
+import { Wrk } from "./_wrk.ts";
+
+/** How long a server is warmed up for each case. */
+const WARM_UP_SECONDS = { quick: 0.1, full: 0.25 };
+
+/** How many forged cookies are sent in turn. */
+const FORGED_COOKIES = 16;
+
+/** A server that is up, with sessions. */
+export interface RunningServer extends ServerInfo {
+  /** How it was started. */
+  readonly spec: ServerSpec;
+  /** Where it listens. */
+  readonly origin: string;
+  /** The cookies of its sessions. */
+  readonly cookies: readonly string[];
+  /** The cookies of a forger. */
+  readonly forged: readonly string[];
+}
+
+/** A server that could not be measured. */
+export interface MissingServer {
+  /** Its name. */
+  readonly name: string;
+  /** Why. */
+  readonly reason: string;
+  /** How to get it. */
+  readonly remedy: string;
+}
+
+/** The servers of a run. */
+export interface Servers {
+  /** Those that are up. */
+  readonly running: readonly RunningServer[];
+  /** Those that are not. */
+  readonly missing: readonly MissingServer[];
+}
+
+/**
+ * Starts the servers, one after the other, and begins sessions on each.
+ *
+ * @param options Which ones, and how many sessions.
+ * @param folder A temporary folder for their files.
+ * @param stack What ends them.
+ */
+export async function startServers(
+  options: Options,
+  folder: string,
+  stack: AsyncDisposableStack,
+): Promise<Servers> {
+  const running: RunningServer[] = [];
+  const missing: MissingServer[] = [];
+  const wanted = SERVERS.filter(({ name, optional }) =>
+    options.servers === undefined ? !optional : options.servers.includes(name)
+  );
+  for (const [index, spec] of wanted.entries()) {
+    const { name, store } = spec;
+    try {
+      const { child, version } = await spec.start(`${folder}/${index}.db`);
+      stack.use(child);
+      const { origin } = child;
+      const sessions = await prepare(spec, origin, options.sessions);
+      running.push({ spec, name, store, version, origin, ...sessions });
+      console.log(`up       ${name}: ${version}`);
+    } catch (error) {
+      const { message } = error as Error;
+      const remedy = error instanceof MissingError
+        ? error.remedy
+        : "see what it says above";
+      missing.push({ name, reason: message, remedy });
+      console.log(`missing  ${name}: ${message}; to get it: ${remedy}`);
+    }
+  }
+  return { running, missing };
+}
+
+/** Begins sessions, and sees that the server does what it should. */
+async function prepare(
+  spec: ServerSpec,
+  origin: string,
+  count: number,
+): Promise<Pick<RunningServer, "cookies" | "forged">> {
+  if (spec.store === "none") return { cookies: [""], forged: [""] };
+  const cookies = await beginSessions(origin, count);
+  const signed = spec.forgedPrefix === ""
+    ? cookies.slice(0, FORGED_COOKIES)
+    : await beginSessions(origin, FORGED_COOKIES, spec.forgedPrefix);
+  const forged = signed.map(forge);
+  const expect = async (what: string, cookie: string, want: string) => {
+    const prefix = what === "a forged cookie" ? spec.forgedPrefix : "";
+    const { text } = await visit(origin, { path: `${prefix}/read`, cookie });
+    if (text !== want) {
+      throw new Error(
+        `Cannot use server: ${what} must lead to ${want}: received ${text}`,
+      );
+    }
+  };
+  await expect("a session", cookies[0] ?? "", "1");
+  await expect("no cookie", "", "0");
+  await expect("a forged cookie", forged[0] ?? "", "0");
+  return { cookies, forged };
+}
+
+/** Measures servers: round by round, case by case, one server after the other. */
+export async function load(
+  servers: readonly RunningServer[],
+  options: Options,
+  folder: string,
+): Promise<Sample[]> {
+  const wrk = new Wrk(folder);
+  const measure = (options: DriveOptions) => wrk.drive(options);
+  const send = options.driver === "wrk" ? measure : drive;
+  const cases = CASES.filter(({ name }) =>
+    options.cases === undefined || options.cases.includes(name)
+  );
+  for (const server of servers) {
+    for (const what of cases.filter((what) => takes(server, what, options))) {
+      await drive({
+        ...planOf(server, what, options),
+        seconds: WARM_UP_SECONDS[options.quick ? "quick" : "full"],
+      });
+    }
+  }
+  const samples: Sample[] = [];
+  for (let round = 0; round < options.rounds; round++) {
+    for (const what of cases) {
+      for (const server of servers) {
+        if (!takes(server, what, options)) continue;
+        const result = await send(planOf(server, what, options));
+        samples.push(sampleOf(server, what, round, result));
+        report(samples.at(-1), options);
+      }
+    }
+  }
+  return samples;
+}
+
+/** Whether a server is measured in a case. */
+function takes(
+  { name, spec }: RunningServer,
+  { name: what, oursOnly }: Case,
+  { quick }: Options,
+): boolean {
+  if (spec.store === "none") return true;
+  if (oursOnly) return name.startsWith(OURS);
+  return !quick || !spec.peer || what === "read" || what === "write";
+}
+
+function planOf(
+  { origin, cookies, forged, spec }: RunningServer,
+  { path, cookies: kind }: Case,
+  { connections, seconds }: Options,
+): DriveOptions {
+  const chosen = {
+    all: cookies,
+    one: cookies.slice(0, 1),
+    forged,
+    none: [""],
+  }[kind];
+  const prefix = kind === "forged" ? spec.forgedPrefix : "";
+  const requests = chosen.map((cookie) => ({ path: prefix + path, cookie }));
+  return { origin, requests, connections, seconds };
+}
+
+function sampleOf(
+  { name }: RunningServer,
+  what: Case,
+  round: number,
+  { rate, p50, p99, errors }: DriveResult,
+): Sample {
+  return { server: name, case: what.name, round, rate, p50, p99, errors };
+}
+
+function report(sample: Sample | undefined, { rounds }: Options): void {
+  if (sample === undefined) return;
+  const { round, server, rate, errors } = sample;
+  console.log(
+    `${round + 1}/${rounds}  ${sample.case.padEnd(9)}  ${server.padEnd(16)}  ${
+      rate.toFixed(0).padStart(6)
+    }/s${errors > 0 ? `  ${errors} errors` : ""}`,
+  );
+}

@@ -1,0 +1,78 @@
+/**
+ * Clients of the servers: they begin sessions, and show what is in them.
+ *
+ * @module
+ */
+
+import type { PlannedRequest } from "./_driver.ts";
+
+/** How many sessions are begun at a time. */
+const BEGIN_CONCURRENCY = 16;
+
+/** Begins sessions, and returns their `Cookie` headers. */
+export async function beginSessions(
+  origin: string,
+  count: number,
+  prefix = "",
+): Promise<string[]> {
+  const cookies: string[] = [];
+  while (cookies.length < count) {
+    const left = Math.min(BEGIN_CONCURRENCY, count - cookies.length);
+    const begun = await Promise.all(
+      Array.from({ length: left }, () => begin(`${origin}${prefix}/init`)),
+    );
+    cookies.push(...begun);
+  }
+  return cookies;
+}
+
+async function begin(url: string): Promise<string> {
+  const response = await fetch(url);
+  await response.body?.cancel();
+  const cookie = cookieOf(response);
+  if (response.status !== 200 || cookie === undefined) {
+    throw new Error(
+      `Cannot begin session: want a cookie: received status ${response.status}`,
+    );
+  }
+  return cookie;
+}
+
+/** Visits a server once; resolves to what it answers, and the cookie it sets. */
+export async function visit(
+  origin: string,
+  { path, cookie }: PlannedRequest,
+): Promise<{ text: string; cookie: string | undefined }> {
+  const headers: HeadersInit = cookie === "" ? {} : { cookie };
+  const response = await fetch(`${origin}${path}`, { headers });
+  const text = await response.text();
+  if (response.status !== 200) {
+    throw new Error(
+      `Cannot visit ${path}: want status 200: received ${response.status}`,
+    );
+  }
+  return { text, cookie: cookieOf(response) };
+}
+
+/** The cookies a response sets, as the next request sends them. */
+export function cookieOf(response: Response): string | undefined {
+  const pairs = response.headers.getSetCookie()
+    .map((line) => line.split(";", 1)[0] ?? "");
+  return pairs.length === 0 ? undefined : pairs.join("; ");
+}
+
+/**
+ * Alters one character near the end of a cookie, where signatures are.
+ *
+ * @param cookie A `Cookie` header of one pair.
+ * @returns The header of a forger.
+ */
+export function forge(cookie: string): string {
+  let index = cookie.length - 12;
+  // a letter or digit that is no part of %2B and the like
+  while (!/[^%][^%][A-Za-z0-9]/.test(cookie.slice(index - 2, index + 1))) {
+    index--;
+  }
+  const other = cookie[index] === "A" ? "B" : "A";
+  return cookie.slice(0, index) + other + cookie.slice(index + 1);
+}

@@ -1,0 +1,117 @@
+// deno-lint-ignore-file no-console
+/**
+ * `deno task bench`: how fast, beside what. See README.md.
+ *
+ * @module
+ */
+
+import { renderChart } from "./_chart.ts";
+import { INCREMENTS, raceIncrements, type Survival } from "./_concurrency.ts";
+import { load, startServers } from "./_load.ts";
+import { describeMachine } from "./_machine.ts";
+import {
+  EXTRA_TARGETS_US,
+  measureOneAtATime,
+  type OneAtATime,
+} from "./_one_at_a_time.ts";
+import { type Options, parseOptions } from "./_options.ts";
+import { saveJson, saveText, temporaryFolder } from "./_results.ts";
+import { runScale } from "./_scale.ts";
+import { runSoak } from "./_soak.ts";
+import { runStartup } from "./_startup.ts";
+import { judge, summarize, type Verdict } from "./_summary.ts";
+import { renderResults, renderTable } from "./_table.ts";
+import { wrkVersion } from "./_wrk.ts";
+
+async function runLoad(options: Options, wrk: string | undefined) {
+  await using stack = new AsyncDisposableStack();
+  const folder = await temporaryFolder(stack);
+  const single = await measureOneAtATime(folder, options.quick ? 400 : 3_000);
+  const { running, missing } = await startServers(options, folder, stack);
+  const samples = await load(running, options, folder);
+  const survivals: Survival[] = [];
+  for (const server of running) {
+    if (server.store !== "none") survivals.push(await raceIncrements(server));
+  }
+  const servers = running.map(({ name, version, store }) => (
+    { name, version, store }
+  ));
+  const rows = summarize(servers, samples);
+  const verdicts = [...judge(rows), ...judgeSingle(single)];
+
+  console.log("\n" + renderResults(rows));
+  console.log(renderSingle(single));
+  console.log(renderSurvivals(survivals));
+  for (const { name, reason, remedy } of missing) {
+    console.log(`missing  ${name}: ${reason}; to get it: ${remedy}`);
+  }
+  for (const { met, text } of verdicts) {
+    console.log(`${met ? "ok    " : "MISSED"}  ${text}`);
+  }
+  const { rounds, seconds, connections, sessions, driver } = options;
+  await saveJson(options.out, "latest.json", {
+    driver: driver === "wrk" ? `wrk ${wrk}` : "own",
+    settings: { rounds, seconds, connections, sessions },
+    servers,
+    missing: missing.map(({ name, remedy }) => ({ name, remedy })),
+    rows,
+    oneAtATime: single,
+    concurrency: { increments: INCREMENTS, survivals },
+    verdicts,
+    samples,
+  });
+  await saveText(options.out, "chart.svg", renderChart(rows));
+}
+
+function judgeSingle(results: readonly OneAtATime[]): Verdict[] {
+  return results.map(({ step, extra }) => ({
+    text: `one ${step} at a time: ${extra.toFixed(1)} µs over by hand, want ${
+      EXTRA_TARGETS_US[step]
+    } or less`,
+    met: extra <= EXTRA_TARGETS_US[step],
+  }));
+}
+
+function renderSingle(results: readonly OneAtATime[]): string {
+  return renderTable(
+    ["one at a time, in process", "by hand", "ours", "more"],
+    results.map(({ step, byHand, ours, extra }) => [
+      step,
+      ...[byHand, ours, extra].map((us) => `${us.toFixed(1)} µs`),
+    ]),
+  );
+}
+
+function renderSurvivals(survivals: readonly Survival[]): string {
+  return renderTable(
+    [`${INCREMENTS} increments at once`, "answered", "survived"],
+    survivals.map(({ server, answered, survived }) => [
+      server,
+      String(answered),
+      String(survived),
+    ]),
+  );
+}
+
+async function main(): Promise<number> {
+  const parsed = parseOptions(Deno.args);
+  const wrk = await wrkVersion();
+  const driver = parsed.driver ?? (wrk === undefined ? "own" : "wrk");
+  const options: Options = { ...parsed, driver };
+  const { cpu, cores, os, deno, v8 } = describeMachine();
+  console.log(`${cpu}, ${cores} cores, ${os}, Deno ${deno}, V8 ${v8}`);
+  console.log(driver === "wrk" ? `driven by wrk ${wrk}` : "driven by Deno");
+  switch (options.mode) {
+    case "load":
+      await runLoad(options, wrk);
+      return 0; // a loss is a result too
+    case "scale":
+      return await runScale(options) ? 0 : 1;
+    case "soak":
+      return await runSoak(options, driver) ? 0 : 1;
+    case "startup":
+      return await runStartup(options) ? 0 : 1;
+  }
+}
+
+Deno.exit(await main());

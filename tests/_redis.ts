@@ -1,0 +1,209 @@
+/**
+ * A Redis server for tests.
+ *
+ * @module
+ */
+
+import { createClient, type RedisClientType } from "redis";
+import { RedisStore, type RedisStoreOptions } from "@tessera/session/redis";
+
+/** How long the server may take to start. */
+const START_MS = 10_000;
+
+/** What a test may change about its client. */
+export interface TestClientOptions {
+  username?: string;
+  password?: string;
+  keyPrefix?: string;
+  RESP?: 2 | 3;
+}
+
+/** A private server, in a process and a folder of its own, on a free port. */
+export class RedisServer {
+  readonly port: number;
+  readonly #folder: string;
+  readonly #flags: readonly string[];
+  #process: Deno.ChildProcess | undefined;
+
+  private constructor(
+    port: number,
+    folder: string,
+    flags: readonly string[],
+  ) {
+    this.port = port;
+    this.#folder = folder;
+    this.#flags = flags;
+  }
+
+  /**
+   * Starts a server that keeps what it has acknowledged, whatever happens.
+   *
+   * @param flags More of its command line.
+   * @throws {Error} If there is no `redis-server`, saying how to get one.
+   */
+  static async start(flags: readonly string[] = []): Promise<RedisServer> {
+    for (let tries = 1;; tries++) {
+      const folder = await Deno.makeTempDir({ prefix: "tessera_redis_" });
+      const server = new RedisServer(freePort(), folder, flags);
+      try {
+        await server.restart();
+        return server;
+      } catch (error) {
+        await server[Symbol.asyncDispose]();
+        // Another process may have taken the port meanwhile.
+        if (tries === 3 || error instanceof Deno.errors.NotFound) throw error;
+      }
+    }
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`;
+  }
+
+  /** Starts the server again, with what it kept. */
+  async restart(): Promise<void> {
+    this.#process = spawn([
+      ...["--port", String(this.port), "--bind", "127.0.0.1"],
+      ...["--dir", this.#folder, "--save", ""],
+      ...["--appendonly", "yes", "--appendfsync", "always"],
+      ...this.#flags,
+    ]);
+    const deadline = Date.now() + START_MS;
+    while (!await this.#answers()) {
+      if (Date.now() > deadline) {
+        throw new Error(`Cannot start redis-server on port ${this.port}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
+  /** Ends the server, by default as a crash would. */
+  async kill(signal: Deno.Signal = "SIGKILL"): Promise<void> {
+    const process = this.#process;
+    this.#process = undefined;
+    if (process === undefined) return;
+    try {
+      process.kill(signal);
+    } catch {
+      // It has ended by itself.
+    }
+    await process.status;
+  }
+
+  /** Stops the server's process, which keeps its connections but is silent. */
+  pause(): void {
+    this.#process?.kill("SIGSTOP");
+  }
+
+  /** Lets the process go on. */
+  resume(): void {
+    this.#process?.kill("SIGCONT");
+  }
+
+  /** Connects a client as the docs recommend it. */
+  connect(options: TestClientOptions = {}): Promise<RedisClientType> {
+    return connectTo(this.url, options);
+  }
+
+  /** Opens an empty store with a client of its own, which it closes. */
+  async open(
+    options: RedisStoreOptions = {},
+  ): Promise<RedisStore & AsyncDisposable> {
+    const client = await this.connect();
+    const store = new RedisStore(client, {
+      prefix: `{${crypto.randomUUID()}}`,
+      ...options,
+    });
+    return Object.assign(store, {
+      [Symbol.asyncDispose]: () => client.close(),
+    });
+  }
+
+  /** Ends the server, and removes what it kept. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill("SIGTERM");
+    await Deno.remove(this.#folder, { recursive: true });
+  }
+
+  async #answers(): Promise<boolean> {
+    try {
+      using connection = await Deno.connect({
+        hostname: "127.0.0.1",
+        port: this.port,
+      });
+      await connection.write(new TextEncoder().encode("PING\r\n"));
+      const answer = new Uint8Array(64);
+      const length = await connection.read(answer) ?? 0;
+      return new TextDecoder().decode(answer.subarray(0, length))
+        .startsWith("+PONG");
+    } catch {
+      return false;
+    }
+  }
+}
+
+/** Connects a client to a server as the docs recommend it. */
+export async function connectTo(
+  url: string,
+  options: TestClientOptions = {},
+): Promise<RedisClientType> {
+  const client = createClient({
+    url,
+    disableOfflineQueue: true,
+    commandsQueueMaxLength: 10_000,
+    socket: { reconnectStrategy: () => 20 },
+    ...options,
+  });
+  // Without a listener, an error would end the process.
+  client.on("error", () => {});
+  await client.connect();
+  return client as RedisClientType;
+}
+
+/**
+ * Starts a server before the tests of a file, and ends it after them.
+ *
+ * @param flags More of its command line.
+ * @returns Gives the server to a test.
+ */
+export function useRedis(flags: readonly string[] = []): () => RedisServer {
+  let server: RedisServer | undefined;
+  let failure: unknown;
+  Deno.test.beforeAll(async () => {
+    try {
+      server = await RedisServer.start(flags);
+    } catch (error) {
+      failure = error;
+    }
+  });
+  Deno.test.afterAll(async () => {
+    await server?.[Symbol.asyncDispose]();
+  });
+  return () => {
+    if (server === undefined) throw failure;
+    return server;
+  };
+}
+
+function spawn(args: string[]): Deno.ChildProcess {
+  try {
+    return new Deno.Command("redis-server", {
+      args,
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+  } catch (cause) {
+    if (!(cause instanceof Deno.errors.NotFound)) throw cause;
+    throw new Deno.errors.NotFound(
+      "Cannot test RedisStore: want redis-server (or Valkey under that name) " +
+        "on the PATH: received none. On Debian: apt-get install redis-server",
+      { cause },
+    );
+  }
+}
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}

@@ -1,0 +1,6 @@
+import { testSessionStore } from "@tessera/session/testing";
+import { useRedis } from "./_redis.ts";
+
+const redis = useRedis();
+
+testSessionStore("RedisStore", () => redis().open());
