@@ -9,6 +9,8 @@ import { Deserializer, Serializer } from "node:v8";
 
 /** Largest value that Deno KV keeps, in bytes (denokv, `MAX_VALUE_SIZE_BYTES`). */
 export const VALUE_LIMIT_BYTES = 65_536;
+/** Most parts a record can have: all of them fit one atomic operation. */
+const MAX_PARTS = 16;
 
 /** The one key of a {@linkcode PartsHead}, which no record stored whole has. */
 const HEAD_KEY = "tessera:parts";
@@ -105,7 +107,8 @@ export function partsOf(value: unknown): Parts | undefined {
   ) return undefined;
   const parts = (value as PartsHead)[HEAD_KEY];
   return typeof parts?.generation === "string" &&
-      Number.isSafeInteger(parts.count) && parts.count >= 0
+      Number.isSafeInteger(parts.count) && parts.count >= 0 &&
+      parts.count <= MAX_PARTS
     ? parts
     : undefined;
 }

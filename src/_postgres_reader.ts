@@ -17,7 +17,7 @@ import type { VersionedRecord } from "./session_store.ts";
 /** Most ids of one statement. */
 const READ_IDS = 100;
 /** Statements in flight at a time. */
-const READ_SLOTS = 2;
+const READ_SLOTS = 4;
 
 /** A read that somebody waits for. */
 interface Read {

@@ -38,6 +38,8 @@ export interface Verdict {
 export interface CommitStatements {
   /** Commits. */
   readonly commit: string;
+  /** Locks rows, in the order of {@linkcode CommitStatements.commit}. */
+  readonly lock: string;
   /** Puts rows where there are none. */
   readonly reserve: string;
   /** Takes them away again. */
@@ -48,11 +50,16 @@ export interface CommitStatements {
 export function commitStatements(table: PostgresTable): CommitStatements {
   return {
     commit: commitStatement(table),
+    lock: lockStatement(table),
     reserve: `INSERT INTO ${table.sql} (id, record, version, expires_at)
 SELECT id, 'null', $2::uuid, now() FROM unnest($1::text[]) AS id
 ORDER BY id COLLATE "C" ON CONFLICT DO NOTHING RETURNING id`,
     release: `DELETE FROM ${table.sql} WHERE id = ANY ($1::text[])`,
   };
+}
+
+function lockStatement({ sql }: PostgresTable): string {
+  return `SELECT id FROM ${sql} WHERE id = ANY ($1::text[]) ORDER BY id FOR UPDATE`;
 }
 
 function commitStatement({ sql }: PostgresTable): string {
@@ -192,6 +199,8 @@ export async function commitReserved(
   let verdict: Verdict = { failed: new Set([0]), watched: [] };
   try {
     await sql.begin(async (transaction) => {
+      // As ever: locks come before new rows, so that nobody waits in a circle.
+      await select(transaction, statements.lock, [toArray([...plan.ids])]);
       const reserved = await select(transaction, statements.reserve, [
         ids,
         version,

@@ -10,10 +10,10 @@ import { checkOptions, describeType } from "./_check.ts";
 import type { SessionEvent } from "./events.ts";
 
 /** From the least to the most important. */
-const LEVELS = ["debug", "info", "warn", "error"] as const;
+const LEVELS: readonly ConsoleLevel[] = ["debug", "info", "warn", "error"];
 
 /** How important an event is. */
-export type ConsoleLevel = (typeof LEVELS)[number];
+export type ConsoleLevel = "debug" | "info" | "warn" | "error";
 
 /** Options of {@linkcode consoleEvents}. */
 export interface ConsoleEventsOptions {

@@ -16,6 +16,7 @@ export interface TestClientOptions {
   password?: string;
   keyPrefix?: string;
   RESP?: 2 | 3;
+  socket?: { reconnectStrategy: false };
 }
 
 /** A private server, in a process and a folder of its own, on a free port. */
@@ -160,13 +161,30 @@ export async function connectTo(
   return client as RedisClientType;
 }
 
+/** What a test of {@linkcode withRedis} works with. */
+export interface RedisContext {
+  /** The server, which is empty. */
+  readonly redis: RedisServer;
+  /** A client of it. */
+  readonly client: RedisClientType;
+  /** A store on that client. */
+  readonly store: RedisStore;
+}
+
+/** Registers tests on a server that all tests of a file share. */
+export interface RedisTest {
+  (name: string, run: (context: RedisContext) => Promise<void>): void;
+  /** The server, while a test runs. */
+  readonly redis: RedisServer;
+}
+
 /**
  * Starts a server before the tests of a file, and ends it after them.
  *
  * @param flags More of its command line.
- * @returns Gives the server to a test.
+ * @returns Registers tests, each of which begins with an empty server.
  */
-export function useRedis(flags: readonly string[] = []): () => RedisServer {
+export function withRedis(flags: readonly string[] = []): RedisTest {
   let server: RedisServer | undefined;
   let failure: unknown;
   Deno.test.beforeAll(async () => {
@@ -179,10 +197,24 @@ export function useRedis(flags: readonly string[] = []): () => RedisServer {
   Deno.test.afterAll(async () => {
     await server?.[Symbol.asyncDispose]();
   });
-  return () => {
+  const redis = () => {
     if (server === undefined) throw failure;
     return server;
   };
+  const test = (
+    name: string,
+    run: (context: RedisContext) => Promise<void>,
+  ) =>
+    Deno.test(name, async () => {
+      const client = await redis().connect();
+      try {
+        await client.flushAll();
+        await run({ redis: redis(), client, store: new RedisStore(client) });
+      } finally {
+        await client.close();
+      }
+    });
+  return Object.defineProperty(test, "redis", { get: redis }) as RedisTest;
 }
 
 function spawn(args: string[]): Deno.ChildProcess {

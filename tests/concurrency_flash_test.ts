@@ -1,7 +1,18 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Session } from "@tessera/session";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { tokenOf } from "./_helpers.ts";
-import { start, suspend, testRaces, times, together, use } from "./_races.ts";
+import {
+  start,
+  suspend,
+  type Suspended,
+  testRaces,
+  testRacesInMemory,
+  times,
+  together,
+  use,
+} from "./_races.ts";
 
 testRaces(
   "R53 a flash value is seen exactly once by 20 parallel readers of one process",
@@ -57,6 +68,40 @@ testRaces(
     assertEquals(seen, ["once", undefined]);
   },
 );
+
+/** Forgets whatever nobody holds any more. */
+async function collectGarbage(): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  setFlagsFromString("--expose-gc");
+  runInNewContext("gc")();
+}
+
+const SHOWN_WITH: Record<string, (session: Session) => void> = {
+  "nothing else": () => {},
+  "a new id": (session) => session.regenerate(),
+  "a login": (session) => session.login("alice"),
+};
+
+for (const [name, also] of Object.entries(SHOWN_WITH)) {
+  testRacesInMemory(
+    `R53 a value that was shown with ${name} stays shown when its request is forgotten`,
+    async (race) => {
+      const manager = race.manager();
+      const token = await start(manager, (session) => session.flash("n", "x"));
+      const seen: unknown[] = [];
+      const late = await suspend(manager, token, (session) => {
+        seen.push(session.flash("n"));
+      });
+      await use(manager, token, (session) => {
+        seen.push(session.flash("n"));
+        also(session);
+      });
+      await collectGarbage();
+      await late.resume();
+      assertEquals(seen, ["x", undefined]);
+    },
+  );
+}
 
 testRaces(
   "a flash value is not lost when the request that would show it throws",
@@ -116,14 +161,14 @@ testRaces(
   },
 );
 
-testRaces(
+testRacesInMemory(
   "a flash value shown by a request that came too late is not shown again",
   async (race) => {
     const manager = race.manager();
     const token = await start(manager, (session) => session.flash("n", "once"));
     const seen: unknown[] = [];
-    const late = await suspend(manager, token, (session) => {
-      seen.push(session.flash("n"));
+    let late: Suspended | undefined = await suspend(manager, token, (one) => {
+      seen.push(one.flash("n"));
     });
     const rotated = await use(
       manager,
@@ -131,6 +176,8 @@ testRaces(
       (session) => session.login("alice"),
     );
     await late.resume();
+    late = undefined;
+    await collectGarbage();
     assert(race.takeEvents().includes("dropped rotated"));
     await use(manager, tokenOf(rotated), (session) => {
       assertEquals(session.subject, "alice");

@@ -3,6 +3,7 @@ import {
   KvStore,
   MemoryStore,
   type Session,
+  SessionStoreError,
   SessionTooLargeError,
   SessionValidationError,
 } from "@tessera/session";
@@ -16,6 +17,7 @@ import {
   Race,
   read,
   start,
+  suspend,
   testRaces,
   times,
   together,
@@ -55,7 +57,7 @@ Deno.test("500 parallel updates take a small multiple of one commit's time on a 
   const manager = new Race(store, true).manager();
   const token = await start(manager);
   store.onCommit = async (call) => {
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise((resolve) => setTimeout(resolve, 50));
     return await call();
   };
   const measure = async (count: number) => {
@@ -254,10 +256,38 @@ testOnSpyStores(
     const log = (await read(manager, last ?? ""))?.log as string[];
     assertEquals(log, ["a", "b", "c", "d", "e"]);
     // those that came after the login were dropped, and say so
-    const dropped = race.takeEvents().filter((one) =>
-      one === "dropped rotated"
-    );
+    const events = race.takeEvents();
+    const dropped = events.filter((one) => one === "dropped rotated");
     assertEquals(dropped.length, 2);
+    assert(!events.includes("conflict"), "nobody tried what could not succeed");
+  },
+);
+
+testOnSpyStores(
+  "of requests that are committed together the latest use decides whether the session lives",
+  async (store) => {
+    const [hour, race] = [3_600_000, new Race(store, true)];
+    let now = 1_900_000_000_000;
+    const manager = race.manager({ clock: () => now, idleTimeout: hour });
+    const token = await start(manager);
+    now += 0.2 * hour;
+    const set = (key: string) =>
+      suspend(manager, token, (session) => session.set(key, 1));
+    const early = await set("early");
+    now += 0.7 * hour;
+    const [failing, late] = [await set("failing"), await set("late")];
+    now += 0.35 * hour; // too late for the early one, had it been alone
+
+    const answer = Promise.withResolvers<never>();
+    store.onCommit = () => answer.promise;
+    const failed = assertRejects(() => failing.resume(), SessionStoreError);
+    const together = [early.resume(), late.resume()];
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    store.onCommit = undefined;
+    answer.reject(new Error("disk on fire"));
+    await failed;
+    await Promise.all(together);
+    assertEquals(await read(manager, token), { here: 1, early: 1, late: 1 });
   },
 );
 

@@ -1,6 +1,7 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   type Session,
+  SessionClosedError,
   type SessionManager,
   SessionStoreError,
 } from "@tessera/session";
@@ -228,6 +229,12 @@ testRaces(
           };
           race.store.onGet = fails; // so that it cannot be found out
           await assertRejects(() => session.commit(), SessionStoreError);
+          // what may have been stored must not be added to
+          assertThrows(
+            () => session.set("n", 7),
+            SessionClosedError,
+            "the session must still be open",
+          );
           race.store.onCommit = race.store.onGet = undefined;
           await session.commit();
         });

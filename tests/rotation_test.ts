@@ -110,6 +110,29 @@ testRaces(
 );
 
 testRaces(
+  "what a regenerate leaves behind is indexed like the session, and goes with its grace",
+  async (race) => {
+    const manager = race.manager({ rotationGrace: 3_000 });
+    const token = await start(manager, login);
+    race.store.reset();
+    const rotated = tokenOf(await use(manager, token, regenerate));
+    const [commit] = race.store.commits;
+    const put = commit?.put.map(({ id, subject, expireIn }) =>
+      [id, subject, expireIn <= 3_000] as const
+    );
+    assertEquals(put, [
+      [rotated.slice(0, 26), "alice", false],
+      [token.slice(0, 26), "alice", true],
+    ]);
+    const ids: string[] = [];
+    for await (const { id } of race.store.list({ subject: "alice" })) {
+      ids.push(id);
+    }
+    assertEquals(ids.sort(), put?.map(([id]) => id).sort());
+  },
+);
+
+testRaces(
   "R6 an id planted before the login never sees the user",
   async (race) => {
     const manager = race.manager();

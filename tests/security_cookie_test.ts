@@ -4,6 +4,7 @@
 
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import {
+  headerTransport,
   MemoryStore,
   type Session,
   SessionManager,
@@ -14,6 +15,7 @@ import {
 import { TestClock } from "@tessera/session/testing";
 import {
   COOKIE,
+  Events,
   get,
   getWith,
   key,

@@ -2,10 +2,11 @@
  * What a request brings, and what becomes of it.
  */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   headerTransport,
   type Session,
+  SessionClosedError,
   SessionManager,
   withSession,
 } from "@tessera/session";
@@ -245,46 +246,22 @@ testOnStores(
   },
 );
 
-/** What a record may not be: each replaces a good one, or a part of it. */
-const CORRUPT: Record<string, (record: Record<string, unknown>) => unknown> = {
-  "1": () => 1,
-  "null": () => null,
-  "true": () => true,
-  "a string": () => "x",
-  "an empty string": () => "",
-  "{}": () => ({}),
-  "[]": () => [],
-  "a Map": (record) => new Map(Object.entries(record)),
-  "bytes": () => new Uint8Array(9),
-  "a Date": () => new Date(0),
-  ...without("v", [undefined, 0, 2, "1", NaN]),
-  ...without("secretHash", [undefined, null, 1]),
-  ...without("data", [undefined, null, {}, [], "x", new Set()]),
-  ...without("data", [new Map<unknown, number>([[1, 1]])]),
-  ...without("flash", [undefined, null, {}, "x", [1], [null], [{ id: 1 }]]),
-  ...without("flash", [[{ id: "a", kind: 1, value: 1 }]]),
-  ...without("subject", [null, 1, {}]),
-  ...without("label", [null, 1, {}]),
-  ...without("persistent", [undefined, null, 1, "true"]),
-  ...without("createdAt", [undefined, null, NaN, Infinity, "0", 0n]),
-  ...without("authenticatedAt", [null, NaN, "0"]),
-  ...without("lastSeenAt", [undefined, null, NaN, -Infinity, "0"]),
-  ...without("expiresAt", [undefined, null, NaN, Infinity, "9", 1e300, 1.5]),
-  ...without("endsAt", [undefined, null, NaN, Infinity, "9", 0.5, 1]),
-  ...without("nonce", [undefined, null, 1]),
-  ...without("forward", [null, 1, {}]),
-  "a forward without its secret": (record) => ({
-    v: 1,
-    forward: "01ARZ3NDEKTSV4RRFFQ69G5FAV",
-    secretHash: record["secretHash"],
-    expiresAt: record["expiresAt"],
-  }),
-};
-
-/** Puts each of the values in the place of one field. */
-function without(field: string, values: readonly unknown[]): typeof CORRUPT {
-  return Object.fromEntries(values.map((value) => [
-    `${field} ${Deno.inspect(value, { breakLength: Infinity })}`,
-    (record: Record<string, unknown>) => ({ ...record, [field]: value }),
-  ]));
-}
+testOnStores(
+  "R38 after a handler has thrown, its session is closed: nothing gets lost silently",
+  async ({ store }) => {
+    const sessions = new SessionManager({ store });
+    const token = tokenOf(await sessions.handle(get(), remember("ada")));
+    for (const request of [getWith(token), get()]) {
+      let kept: Session | undefined;
+      const failing = sessions.handle(request, (session) => {
+        kept = session;
+        session.set("who", "eve");
+        throw new Error("mine");
+      });
+      await assertRejects(() => failing, Error, "mine");
+      assertThrows(() => kept?.set("who", "bob"), SessionClosedError, "open");
+      await assertRejects(async () => await kept?.commit(), SessionClosedError);
+    }
+    assertEquals(await whose(sessions, getWith(token)), "ada");
+  },
+);

@@ -286,6 +286,8 @@ Deno.test("R47 a WebSocket upgrade keeps its 101, and carries the cookie", async
       "",
     ].join("\r\n"),
   ));
+  // rather a failure than a test that never ends
+  const deadline = setTimeout(() => connection.close(), 10_000);
   let head = "";
   const buffer = new Uint8Array(4_096);
   while (!head.includes("\r\n\r\n")) {
@@ -293,6 +295,7 @@ Deno.test("R47 a WebSocket upgrade keeps its 101, and carries the cookie", async
     assert(read > 0, "the server hung up");
     head += new TextDecoder().decode(buffer.subarray(0, read));
   }
+  clearTimeout(deadline);
   connection.close();
   assert(head.startsWith("HTTP/1.1 101 "), head);
   assert(

@@ -1,0 +1,112 @@
+/**
+ * `session.attach` and the states of a socket.
+ */
+
+import { assertEquals, assertThrows } from "@std/assert";
+import { MemoryStore, SessionManager } from "@tessera/session";
+import { getWith } from "./_helpers.ts";
+import { liveStore, settled, until } from "./_live.ts";
+import { Visitor } from "./_visitor.ts";
+
+/** A socket that does what the test says. */
+class FakeSocket extends EventTarget {
+  readyState: number;
+  readonly closed: [number, string][] = [];
+
+  constructor(readyState: number) {
+    super();
+    this.readyState = readyState;
+  }
+
+  become(readyState: number, type: string): void {
+    this.readyState = readyState;
+    this.dispatchEvent(new Event(type));
+  }
+
+  close(code: number, reason: string): void {
+    this.closed.push([code, reason]);
+  }
+
+  get socket(): WebSocket {
+    return this as unknown as WebSocket;
+  }
+}
+
+Deno.test("Session.attach() closes a socket that was connecting when the session ended, once it is open", async () => {
+  const store = liveStore(new MemoryStore());
+  const sessions = new SessionManager({ store });
+  const visitor = new Visitor(sessions);
+  const id = await visitor.visit((session) => {
+    session.login("ada");
+    return session.id;
+  });
+  const fakes = [0, 1, 2, 3].map((state) => new FakeSocket(state));
+  const never = new FakeSocket(0);
+  await visitor.visit((session) => {
+    for (const fake of [...fakes, never]) session.attach(fake.socket);
+  });
+  assertEquals(store.watching, 1);
+  await sessions.revoke(id);
+  await settled();
+  const [connecting, open, closing, closed] = fakes;
+  assertEquals(connecting?.closed, []);
+  assertEquals(open?.closed, [[3000, "session ended: revoked"]]);
+  assertEquals([closing?.closed, closed?.closed], [[], []]);
+  connecting?.become(1, "open");
+  await until(() => connecting?.closed.length === 1);
+  assertEquals(connecting?.closed, [[3000, "session ended: revoked"]]);
+  assertEquals(store.watching, 0);
+  assertEquals(never.closed, []);
+});
+
+Deno.test("Session.attach() works after the response too, and follows a login", async () => {
+  const store = liveStore(new MemoryStore());
+  const sessions = new SessionManager({ store });
+  const visitor = new Visitor(sessions);
+  const early = new FakeSocket(1);
+  const late = new FakeSocket(1);
+  let attach = () => {};
+  const id = await visitor.visit((session) => {
+    session.attach(early.socket); // nothing is stored yet
+    attach = () => session.attach(late.socket);
+    session.set("n", 1);
+    session.login("ada");
+    return session.id;
+  });
+  attach();
+  await settled();
+  assertEquals(store.watching, 1);
+  early.become(3, "close");
+  assertEquals(store.watching, 1);
+  await visitor.visit((session) => session.regenerate());
+  await visitor.visit((session) => session.logout());
+  await until(() => late.closed.length === 1);
+  assertEquals(late.closed, [[3000, "session ended: logout"]]);
+  assertEquals(early.closed, []);
+  assertEquals(store.watching, 0);
+  assertEquals(await sessions.get(id), undefined);
+});
+
+Deno.test("Session.attach() lets go when the handler throws, and refuses what is no socket", async () => {
+  const store = liveStore(new MemoryStore());
+  const sessions = new SessionManager({ store });
+  const visitor = new Visitor(sessions);
+  await visitor.visit((session) => session.login("ada"));
+  const fake = new FakeSocket(1);
+  await sessions.handle(getWith(visitor.token), (session) => {
+    session.attach(fake.socket);
+    assertEquals(store.watching, 1);
+    throw new Error("handler");
+  }).catch(() => {});
+  assertEquals(store.watching, 0);
+  await visitor.visit((session) => {
+    for (const socket of [undefined, null, {}, "ws://localhost"]) {
+      assertThrows(
+        () => Reflect.apply(session.attach, session, [socket]),
+        TypeError,
+        "want a WebSocket",
+      );
+    }
+  });
+  assertEquals(store.watched, 1);
+});
