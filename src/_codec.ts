@@ -68,7 +68,7 @@ export function encodeRecord(value: unknown): string {
  *
  * @param text What {@linkcode encodeRecord} made.
  * @returns The record, a new copy each time.
- * @throws {SyntaxError} If the text is anything else.
+ * @throws {SyntaxError} If the text cannot be decoded.
  */
 export function decodeRecord(text: string): unknown {
   const json: unknown = JSON.parse(text);

@@ -5,7 +5,7 @@
  */
 
 import { Buffer } from "node:buffer";
-import { ERRORS, VIEWS } from "./_codec_encoder.ts";
+import { ERRORS, isObject, VIEWS } from "./_codec_encoder.ts";
 
 /** Decodes one record. */
 export class Decoder {
@@ -21,7 +21,7 @@ export class Decoder {
    * @throws {Error} If it is not of the format.
    */
   decode(json: unknown, n?: number): unknown {
-    if (typeof json !== "object" || json === null) return json;
+    if (!isObject(json)) return json;
     if (Array.isArray(json)) {
       this.#keep(json, n);
       for (let i = 0; i < json.length; i++) {
@@ -80,12 +80,10 @@ export class Decoder {
       }
       case "ref":
         return this.#find(json as number);
-      case "object":
-        return this.#properties(
-          json as object,
-          this.#keep(json as object, n),
-          Object.keys(json as object),
-        );
+      case "object": {
+        if (!isObject(json)) throw new SyntaxError("No object");
+        return this.#properties(json, this.#keep(json, n), Object.keys(json));
+      }
       default:
         return this.#view(tag, json, n);
     }

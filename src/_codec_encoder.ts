@@ -77,7 +77,7 @@ const KINDS: ReadonlyMap<object | null, Kind> = new Map<object | null, Kind>([
  * @throws {TypeError} If it holds what cannot be encoded.
  */
 export function encode(value: unknown): string {
-  return typeof value === "object" && value !== null
+  return isObject(value)
     ? new Encoder(value).encode(value)
     : encodePrimitive(value);
 }
@@ -94,9 +94,7 @@ class Encoder {
   }
 
   encode(value: unknown): string {
-    if (typeof value !== "object" || value === null) {
-      return encodePrimitive(value);
-    }
+    if (!isObject(value)) return encodePrimitive(value);
     if (this.#shared.size === 0) return this.#object(value);
     const known = this.#shared.get(value);
     if (known === undefined) return this.#object(value);
@@ -274,7 +272,8 @@ function toBase64(value: ArrayBuffer): string {
   return Buffer.from(value).toString("base64");
 }
 
-function isObject(value: unknown): value is object {
+/** Says whether a value is an object of any kind. */
+export function isObject(value: unknown): value is object {
   return typeof value === "object" && value !== null;
 }
 

@@ -26,7 +26,7 @@ export interface FlashEntry {
 export interface SessionRecord {
   /** The version of this format. */
   readonly v: 1;
-  /** SHA-256 of the secret, in base64url. */
+  /** SHA-256 of the secret, in hex. */
   readonly secretHash: string;
   /** The app's data; a Map, so that no key is special. */
   readonly data: ReadonlyMap<string, unknown>;
@@ -58,7 +58,7 @@ export interface ForwardRecord {
   readonly v: 1;
   /** The id that replaced this one. */
   readonly forward: string;
-  /** SHA-256 of the replaced secret, in base64url. */
+  /** SHA-256 of the replaced secret, in hex. */
   readonly secretHash: string;
   /** The new secret, readable for who has the replaced one. */
   readonly sealed: string;

@@ -18,7 +18,7 @@
  * await client.connect();
  *
  * Deno.serve(withSession((_request, session) => {
- *   session.update("count", (count = 0) => count + 1);
+ *   session.update<number>("count", (count = 0) => count + 1);
  *   return Response.json({ count: session.get("count") });
  * }, { store: new RedisStore(client) }));
  * ```
@@ -106,10 +106,10 @@ export interface RedisStoreOptions {
  *   open only while something is watched.
  *
  * The client is the caller's: to configure, to connect, to close. Its failures
- * are thrown as they are. Give it `disableOfflineQueue: true`, so that it fails
- * at once while the server is away, rather than keep commands that nobody waits
- * for any more; and a `commandsQueueMaxLength`. An answer that never comes is
- * ended by the manager's `storeTimeout`.
+ * are thrown as they are. Give it `disableOfflineQueue: true`: while the server
+ * is away it then fails at once, rather than keep commands and carry them out
+ * when nobody waits for them any more. And give it a `commandsQueueMaxLength`.
+ * An answer that never comes is ended by the manager's `storeTimeout`.
  *
  * What Redis forgets is gone: persist it (`appendonly yes`), and let it evict
  * nothing (`maxmemory-policy noeviction`).
@@ -195,6 +195,14 @@ export class RedisStore implements SessionStore {
   /**
    * Reads a record.
    *
+   * @example Reading what a commit wrote
+   * ```ts ignore
+   * const found = await store.get(session.id);
+   * console.log(found?.record); // { v: 1, data: Map(1) { "count" => 1 }, … }
+   * console.log(await client.get(`{sessions}:id:${session.id}`));
+   * // {"version":"…","record":{"v":1,"data":{"$map":[["count",1]]},…}}
+   * ```
+   *
    * @param id The id of the record; any string.
    * @returns The record and its version, or `undefined` if there is none. A
    *   damaged one is `undefined` with a version.
@@ -225,6 +233,13 @@ export class RedisStore implements SessionStore {
 
   /**
    * Lists records, newest id first, some at a time.
+   *
+   * @example The newest record of a user
+   * ```ts ignore
+   * const [newest] = await Array.fromAsync(
+   *   store.list({ subject: "ada", limit: 1 }),
+   * );
+   * ```
    *
    * @param options Which records; all if left out.
    * @returns The records, read as the caller iterates.
@@ -270,6 +285,12 @@ export class RedisStore implements SessionStore {
    * Calls back when a record may have changed, in whatever process.
    *
    * Never an error: where subscribing is not possible, nothing is heard.
+   *
+   * @example Hearing of a change
+   * ```ts ignore
+   * const controller = new AbortController();
+   * store.watch(session.id, () => console.log("changed"), controller.signal);
+   * ```
    *
    * @param id The id of the record to watch.
    * @param changed Called after each change, deletion included, and when one

@@ -5,6 +5,7 @@
  */
 
 import { describeType } from "./_check.ts";
+import { assertAlone, enterRequest, leaveRequest } from "./_busy_requests.ts";
 import { Committer } from "./_committer.ts";
 import { endSession } from "./_identity.ts";
 import { type LoadResult, SessionLoader } from "./_session_loader.ts";
@@ -34,13 +35,6 @@ import type { SessionOptions } from "./session_options.ts";
 
 export type { RevokeAllOptions } from "./_revocation.ts";
 export type { ListOptions, SessionInfo } from "./_session_list.ts";
-
-/** A manager of whatever data. */
-// deno-lint-ignore no-explicit-any -- its types do not matter here
-type AnyManager = SessionManager<any, any>;
-
-/** The managers at work on a request: nearly always one. */
-const busy = new WeakMap<Request, AnyManager | Set<AnyManager>>();
 
 /**
  * Manages the sessions of an app.
@@ -118,10 +112,23 @@ export class SessionManager<
     request: Request,
     run: (session: Session<Data, Flash>) => Response | Promise<Response>,
   ): Promise<Response> {
-    return await this.#serve(request, (load) => {
-      const loading = load();
-      return loading instanceof Promise ? loading.then(run) : run(loading);
-    });
+    const settings = this.#settings;
+    if (settings.skip?.(request)) return await run(skippedSession());
+    let session: RequestSession | undefined;
+    enterRequest(request, settings);
+    try {
+      const opening = this.#open(request);
+      session = opening instanceof Promise ? await opening : opening;
+      const response = await run(handleOf(session));
+      assertResponse(response);
+      const answer = this.#finish(session, response);
+      return answer instanceof Promise ? await answer : answer;
+    } catch (error) {
+      session?.discard();
+      return await this.#fail(error, request);
+    } finally {
+      leaveRequest(request, settings);
+    }
   }
 
   /**
@@ -138,62 +145,42 @@ export class SessionManager<
       load: () => Promise<Session<Data, Flash>>,
     ) => Response | Promise<Response>,
   ): Promise<Response> {
-    return await this.#serve(request, (load) => {
-      let loading: Promise<Session<Data, Flash>> | undefined;
-      return run(() => {
-        if (loading === undefined) {
-          loading = new Promise((resolve) => resolve(load()));
-          loading.catch(() => {}); // the request fails, also if nobody waits for it
-        }
-        return loading;
-      });
-    });
-  }
-
-  async #serve(
-    request: Request,
-    run: (
-      load: () => Session<Data, Flash> | Promise<Session<Data, Flash>>,
-    ) => Response | Promise<Response>,
-  ): Promise<Response> {
-    const { skip, onError } = this.#settings;
-    if (skip?.(request)) {
-      return await run(() => SKIPPED_SESSION as Session<Data, Flash>);
+    const settings = this.#settings;
+    if (settings.skip?.(request)) {
+      return await run(() => Promise.resolve(skippedSession()));
     }
-    let opening: RequestSession | Promise<RequestSession> | undefined;
+    let opening: Promise<RequestSession> | undefined;
     let over = false;
-    const load = () => {
+    const open = async () => await this.#open(request);
+    const load = async () => {
       if (over && opening === undefined) throw loadedLate();
-      opening ??= this.#open(request);
-      return opening instanceof Promise
-        ? opening.then(handleOf<Data, Flash>)
-        : handleOf<Data, Flash>(opening);
+      return handleOf<Data, Flash>(await (opening ??= open()));
     };
-    this.#enter(request);
+    enterRequest(request, settings);
     try {
-      const response = await run(load);
-      if (!isResponse(response)) {
-        throw new TypeError(
-          `Cannot respond: the handler must return a Response: received ${
-            describeType(response)
-          }`,
-        );
-      }
+      const response = await run(() => handled(load()));
+      assertResponse(response);
       return opening === undefined
         ? response
         : await this.#finish(await opening, response);
     } catch (error) {
-      (await settled(opening))?.discard();
-      if (
-        onError !== undefined &&
-        (error instanceof SessionStoreError ||
-          error instanceof SessionConflictError)
-      ) return await onError(error, request);
-      throw error;
+      await opening?.then((session) => session.discard(), () => {});
+      return await this.#fail(error, request);
     } finally {
       over = true;
-      this.#leave(request);
+      leaveRequest(request, settings);
     }
+  }
+
+  /** Lets `onError` answer a failure of the store; throws every other error on. */
+  async #fail(error: unknown, request: Request): Promise<Response> {
+    const { onError } = this.#settings;
+    if (
+      onError !== undefined &&
+      (error instanceof SessionStoreError ||
+        error instanceof SessionConflictError)
+    ) return await onError(error, request);
+    throw error;
   }
 
   /**
@@ -207,7 +194,7 @@ export class SessionManager<
    */
   async load(request: Request): Promise<Session<Data, Flash>> {
     if (this.#settings.skip?.(request)) {
-      return SKIPPED_SESSION as Session<Data, Flash>;
+      return skippedSession();
     }
     return handleOf(await this.#open(request));
   }
@@ -340,7 +327,7 @@ export class SessionManager<
 
   /** Loads what a request brings; at once, if it brings nothing. */
   #open(request: Request): RequestSession | Promise<RequestSession> {
-    this.#assertAlone(request);
+    assertAlone(request, this.#settings);
     const { trace } = this.#settings;
     const loading = trace === undefined
       ? this.#loader.load(request)
@@ -401,41 +388,6 @@ export class SessionManager<
     });
   }
 
-  /** Notes that this manager is at work on a request. */
-  #enter(request: Request): void {
-    const others = busy.get(request);
-    if (others === undefined) busy.set(request, this);
-    else if (others !== this) {
-      this.#assertAlone(request);
-      busy.set(request, new Set([...managersOf(others), this]));
-    }
-  }
-
-  /** Notes that this manager's work on a request is done. */
-  #leave(request: Request): void {
-    const managers = busy.get(request);
-    if (managers === this) busy.delete(request);
-    else if (managers instanceof Set) managers.delete(this);
-  }
-
-  /** Two managers that answer under one name would overwrite each other's tokens. */
-  #assertAlone(request: Request): void {
-    const managers = busy.get(request);
-    if (managers === undefined || managers === this) return;
-    const names = this.#settings.transports.map(({ name }) => name);
-    for (const other of managersOf(managers)) {
-      if (other === this) continue;
-      const taken = other.#settings.transports.find(({ name }) =>
-        names.includes(name)
-      );
-      if (taken !== undefined) {
-        throw new TypeError(
-          `Cannot load session: two managers of one request must have different names: received "${taken.name}" twice; set "cookie: { name }"`,
-        );
-      }
-    }
-  }
-
   #assertStored(action: string): void {
     if (this.#settings.cipher !== undefined) {
       throw new TypeError(
@@ -458,25 +410,28 @@ function loadedLate(): SessionClosedError {
   );
 }
 
-/** Waits for a session that may have failed to load. */
-async function settled(
-  opening: RequestSession | Promise<RequestSession> | undefined,
-): Promise<RequestSession | undefined> {
-  try {
-    return await opening;
-  } catch {
-    return undefined; // that is the error already under way
-  }
+/** Keeps a promise from ending the process: the request fails with it, whoever waits. */
+function handled<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
 }
 
-/** Responses of other realms and polyfills count too. */
-function isResponse(value: unknown): value is Response {
-  return typeof value === "object" && value !== null && "headers" in value &&
-    "status" in value;
+function skippedSession<Data extends object, Flash extends object>(): Session<
+  Data,
+  Flash
+> {
+  return SKIPPED_SESSION as unknown as Session<Data, Flash>;
 }
 
-function managersOf(
-  managers: AnyManager | Set<AnyManager>,
-): Iterable<AnyManager> {
-  return managers instanceof Set ? managers : [managers];
+/** Makes sure that a handler answered; responses of other realms and polyfills count too. */
+function assertResponse(value: unknown): asserts value is Response {
+  if (
+    typeof value === "object" && value !== null && "headers" in value &&
+    "status" in value
+  ) return;
+  throw new TypeError(
+    `Cannot respond: the handler must return a Response: received ${
+      describeType(value)
+    }`,
+  );
 }

@@ -126,17 +126,25 @@ export class RedisServer {
     await Deno.remove(this.#folder, { recursive: true });
   }
 
+  /** Says whether the server has loaded what it kept, and is this one. */
   async #answers(): Promise<boolean> {
     try {
       using connection = await Deno.connect({
         hostname: "127.0.0.1",
         port: this.port,
       });
-      await connection.write(new TextEncoder().encode("PING\r\n"));
-      const answer = new Uint8Array(64);
-      const length = await connection.read(answer) ?? 0;
-      return new TextDecoder().decode(answer.subarray(0, length))
-        .startsWith("+PONG");
+      await connection.write(
+        new TextEncoder().encode("INFO server\r\nPING\r\n"),
+      );
+      let text = "";
+      const buffer = new Uint8Array(4_096);
+      while (!/\r\n(?:\+PONG|-.*)\r\n$/.test(text)) {
+        const length = await connection.read(buffer);
+        if (length === null) return false;
+        text += new TextDecoder().decode(buffer.subarray(0, length));
+      }
+      return text.includes(`process_id:${this.#process?.pid}\r\n`) &&
+        text.endsWith("+PONG\r\n");
     } catch {
       return false;
     }
@@ -217,22 +225,24 @@ export function withRedis(flags: readonly string[] = []): RedisTest {
   return Object.defineProperty(test, "redis", { get: redis }) as RedisTest;
 }
 
+/** Starts Redis, or Valkey if there is only that. */
 function spawn(args: string[]): Deno.ChildProcess {
-  try {
-    return new Deno.Command("redis-server", {
-      args,
-      stdin: "null",
-      stdout: "null",
-      stderr: "null",
-    }).spawn();
-  } catch (cause) {
-    if (!(cause instanceof Deno.errors.NotFound)) throw cause;
-    throw new Deno.errors.NotFound(
-      "Cannot test RedisStore: want redis-server (or Valkey under that name) " +
-        "on the PATH: received none. On Debian: apt-get install redis-server",
-      { cause },
-    );
+  for (const command of ["redis-server", "valkey-server"]) {
+    try {
+      return new Deno.Command(command, {
+        args,
+        stdin: "null",
+        stdout: "null",
+        stderr: "null",
+      }).spawn();
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
   }
+  throw new Deno.errors.NotFound(
+    "Cannot test RedisStore: want redis-server or valkey-server on the PATH: " +
+      "received neither. On Debian: apt-get install redis-server",
+  );
 }
 
 function freePort(): number {

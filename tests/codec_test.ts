@@ -227,7 +227,7 @@ Deno.test("decodeRecord() makes own properties of odd keys", () => {
   assertEquals(Object.getPrototypeOf(array), Array.prototype);
 });
 
-Deno.test("decodeRecord() throws SyntaxError for anything else", () => {
+Deno.test("decodeRecord() throws SyntaxError for what it cannot decode", () => {
   for (
     const text of [
       "",

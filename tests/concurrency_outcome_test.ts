@@ -4,6 +4,7 @@ import {
   SessionClosedError,
   type SessionManager,
   SessionStoreError,
+  type StoreCommitResult,
 } from "@tessera/session";
 import { TestClock } from "@tessera/session/testing";
 import { get, tokenOf } from "./_helpers.ts";
@@ -155,7 +156,14 @@ for (const [kind, act] of Object.entries(KINDS)) {
       const manager = race.manager({ clock: clock.now, storeTimeout });
       const token = await start(manager, (session) => session.set("n", 0));
       let lost = 0;
-      race.store.onCommit = (call) => lost++ === 0 ? fault(call) : call();
+      race.store.onCommit = async (call) => {
+        const result = await call();
+        const { ok } = result as StoreCommitResult;
+        // the first one that takes place: of those that race, one does
+        return ok && lost++ === 0
+          ? await fault(() => Promise.resolve(result))
+          : result;
+      };
       const denied = loss === "reported as a conflict";
       await act({ race, manager, token, clock, denied });
       assert(lost > 0, "nothing was lost");

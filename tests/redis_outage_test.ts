@@ -8,6 +8,7 @@ import {
 import { RedisStore } from "@tessera/session/redis";
 import { get, getWith, tokenOf } from "./_helpers.ts";
 import { RedisServer } from "./_redis.ts";
+import { sleep } from "./_redis_commits.ts";
 
 const CLIENTS = 8;
 /** How often the server is killed. */
@@ -27,10 +28,6 @@ function test(
       client.destroy();
     }
   });
-}
-
-function sleep(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
 function use(

@@ -4,15 +4,12 @@ import { SessionEndedError, SessionManager } from "@tessera/session";
 import { type RedisClient, RedisStore } from "@tessera/session/redis";
 import { get, getWith, tokenOf } from "./_helpers.ts";
 import { withRedis } from "./_redis.ts";
+import { sleep } from "./_redis_commits.ts";
 
 const test = withRedis();
 
 /** How long a change may take to be heard of. */
 const HEARD_MS = 200;
-
-function sleep(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
-}
 
 /** Waits until something holds; fails if it takes too long. */
 async function until(
