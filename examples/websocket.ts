@@ -29,6 +29,8 @@ Deno.serve(crossOriginProtection(withSession((request, session) => {
           session.update("messages", (messages = 0) => messages + 1);
           return session.get("messages");
         });
+        // meanwhile the session may have ended, and the socket with it
+        if (socket.readyState !== socket.OPEN) return;
         socket.send(`message ${count}: ${data}`);
       };
       return response;

@@ -174,13 +174,14 @@ function column<T>(
 }
 
 /** Thrown inside a transaction to undo it. */
-const TAKEN = Symbol("taken");
+const FAILED = Symbol("failed");
 
 /**
  * Commits a plan that wants nothing under ids that it does not put.
  *
  * There is no row to lock, so rows are put there for the time of the commit:
- * nobody sees them, and who creates the same ones waits.
+ * nobody sees them, and who creates the same ones waits. With them come those
+ * that the commit itself creates, all in order, so that nobody waits in a circle.
  *
  * @param sql The pool.
  * @param plan The commit.
@@ -193,24 +194,27 @@ export async function commitReserved(
   options: CommitOptions,
 ): Promise<Verdict> {
   const { statements, version } = options;
-  const vacant = new Set(plan.vacant);
-  const ids = toArray(plan.vacant);
-  const checks = new Map([...plan.checks].filter(([id]) => !vacant.has(id)));
+  const isNull = ([, version]: [string, string | null]) => version === null;
+  const absent = [...plan.checks].filter(isNull).map(([id]) => id);
+  const checks = new Map([...plan.checks].filter((check) => !isNull(check)));
+  const ids = toArray([...new Set([...absent, ...plan.puts.keys()])]);
   let verdict: Verdict = { failed: new Set([0]), watched: [] };
   try {
     await sql.begin(async (transaction) => {
-      // As ever: locks come before new rows, so that nobody waits in a circle.
+      // As ever, locks come before new rows.
       await select(transaction, statements.lock, [toArray([...plan.ids])]);
-      const reserved = await select(transaction, statements.reserve, [
+      const rows = await select(transaction, statements.reserve, [
         ids,
         version,
       ]);
-      if (reserved.length < vacant.size) throw TAKEN;
+      const reserved = new Set(rows.map(([id]) => id));
+      if (!absent.every((id) => reserved.has(id))) throw FAILED;
       verdict = await commitAll(transaction, [{ ...plan, checks }], options);
-      await select(transaction, statements.release, [ids]);
+      if (verdict.failed.size > 0) throw FAILED;
+      await select(transaction, statements.release, [toArray(plan.vacant)]);
     });
   } catch (error) {
-    if (error !== TAKEN) throw error;
+    if (error !== FAILED) throw error;
   }
   return verdict;
 }

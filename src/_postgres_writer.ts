@@ -48,8 +48,8 @@ interface Write {
  * others queue, and go out as one when the next ends. Each has an outcome of its
  * own.
  *
- * Commits of one id keep the order in which they were given as long as they
- * queue, and the first in the queue is always part of the next statement.
+ * Commits of one id go out one after the other, in the order in which they were
+ * given: no slot is lost to one that would only wait for a lock.
  */
 export class PostgresWriter {
   readonly #sql: PostgresSql;
@@ -57,6 +57,8 @@ export class PostgresWriter {
   readonly #watch: PostgresWatch;
   readonly #batch: boolean;
   #queue: Write[] = [];
+  /** The ids that statements in flight concern. */
+  readonly #busy = new Set<string>();
   #inFlight = 0;
   #scheduled = false;
 
@@ -88,27 +90,32 @@ export class PostgresWriter {
 
   #pump(): void {
     while (this.#queue.length > 0 && this.#inFlight < WRITE_SLOTS) {
+      const group = this.#takeGroup();
+      if (group.length === 0) return;
+      const ids = group.flatMap(({ plan }) => [...plan.ids]);
+      for (const id of ids) this.#busy.add(id);
       this.#inFlight++;
-      this.#settle(this.#takeGroup()).finally(() => {
+      this.#settle(group).finally(() => {
+        for (const id of ids) this.#busy.delete(id);
         this.#inFlight--;
         this.#pump();
       });
     }
   }
 
-  /** Takes the commits for one statement off the queue: they share no id. */
+  /** Takes commits for one statement off the queue: no id occurs twice, or is in flight. */
   #takeGroup(): Write[] {
     const group: Write[] = [];
     const rest: Write[] = [];
-    const ids = new Set<string>();
+    const ids = new Set(this.#busy);
     let size = 0;
     for (const write of this.#queue) {
       const { plan } = write;
       const [first] = group;
-      const fits = first === undefined ||
-        group.length < GROUP_COMMITS && size + plan.size <= GROUP_BYTES &&
-          first.plan.vacant.length === 0 && plan.vacant.length === 0 &&
-          ![...plan.ids].some((id) => ids.has(id));
+      const fits = ![...plan.ids].some((id) => ids.has(id)) &&
+        (first === undefined ||
+          group.length < GROUP_COMMITS && size + plan.size <= GROUP_BYTES &&
+            first.plan.vacant.length === 0 && plan.vacant.length === 0);
       // Those left behind also keep others of their ids from overtaking them.
       for (const id of plan.ids) ids.add(id);
       if (!fits) {

@@ -28,6 +28,9 @@ const TAB = 0x09;
 const EQUALS = 0x3d;
 const NONE: readonly string[] = [];
 
+/** What `getCookies` is shown: one pair at a time; reused, as headers are slow to make. */
+const pair = new Headers();
+
 /** Options of {@linkcode cookieTransport}; the defaults are the secure ones. */
 export interface CookieOptions {
   /**
@@ -144,9 +147,7 @@ function selectValues(header: string, name: string): readonly string[] {
     let last = end;
     while (first < last && isBlank(header.charCodeAt(first))) first++;
     while (last > first && isBlank(header.charCodeAt(last - 1))) last--;
-    const pair = new Headers({
-      cookie: `${name}=${header.slice(first, last)}`,
-    });
+    pair.set("cookie", `${name}=${header.slice(first, last)}`);
     values.push(getCookies(pair)[name] ?? "");
   }
   return values;

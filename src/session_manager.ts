@@ -269,7 +269,7 @@ export class SessionManager<
    */
   async get(id: string): Promise<SessionInfo | undefined> {
     this.#assertStored("get session");
-    const found = await this.#reader.find(id);
+    const found = await this.#reader.find(id, { dataNeeded: false });
     return "missing" in found ? undefined : infoOf(found.id, found.record);
   }
 

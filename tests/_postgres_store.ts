@@ -18,6 +18,8 @@ export interface OpenStore extends AsyncDisposable {
   readonly sql: postgres.Sql;
   /** The name of the table. */
   readonly table: string;
+  /** Where the server is. */
+  readonly url: string;
   /** The statements that were sent so far, oldest first. */
   readonly statements: string[];
   /** Opens another store on the same table, as another process would. */
@@ -47,13 +49,17 @@ export function usePostgres(): (options?: OpenOptions) => Promise<OpenStore> {
     const { driver, ...rest } = options;
     const statements: string[] = [];
     const sql = server.open({
-      debug: (_connection, statement) => void statements.push(statement),
+      debug(_connection, statement) {
+        // what the driver asks on each connection is its own affair
+        if (!statement.includes("pg_type")) statements.push(statement);
+      },
       ...driver,
     });
     return {
       store: new PostgresStore(sql, { table, ...rest }),
       sql,
       table,
+      url: server.url,
       statements,
       again: (more = {}) => connect(more.table ?? table, more),
       [Symbol.asyncDispose]: () => sql.end({ timeout: 5 }),

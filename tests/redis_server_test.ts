@@ -42,6 +42,16 @@ test("RedisStore.commit() lets indexes go with their last record", async ({ clie
   assertEquals(await client.exists(keys), 0);
 });
 
+test("RedisStore.commit() leaves nothing of what it deletes", async ({ client, store }) => {
+  const subject = "alice";
+  for (const id of ["A", "B"]) await store.commit(toPut(id, 1, { subject }));
+  await store.commit(toCommit({ delete: [{ id: "A", subject }] }));
+  assertEquals(await client.zRange("{sessions}:ids", 0, -1), ["B"]);
+  assertEquals(await client.zRange(ALICE, 0, -1), ["B"]);
+  await store.commit(toCommit({ delete: [{ id: "B", subject }] }));
+  assertEquals(await client.keys("*"), []);
+});
+
 test("RedisStore.commit() removes entries of records that are gone", async ({ client, store }) => {
   const subject = "alice";
   const put = (ids: string[], expireIn: number) =>

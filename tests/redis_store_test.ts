@@ -103,15 +103,19 @@ test("RedisStore.commit() throws what is wrong with a record, and changes nothin
   assertEquals(await store.get("A"), undefined);
 });
 
-test("RedisStore.get() shows damage as a record that is none, or as nothing", async ({ client, store }) => {
+test("RedisStore shows damage as a record that is none, or as nothing", async ({ client, store }) => {
+  await store.commit(toPut("A", 1));
   const damaged = ['{"n":', "", '{"$nothing":1}', "undefined"];
   for (const text of damaged) {
     await client.set("{sessions}:id:A", `{"version":"v","record":${text}}`);
-    assertEquals(await store.get("A"), { record: undefined, version: "v" });
+    const none = { record: undefined, version: "v" };
+    assertEquals(await store.get("A"), none);
+    assertEquals(await Array.fromAsync(store.list()), [{ id: "A", ...none }]);
   }
   for (const value of ["", "x", "{}", '{"version":"v"}', '{"version":"v']) {
     await client.set("{sessions}:id:A", value);
     assertEquals(await store.get("A"), undefined);
+    assertEquals(await Array.fromAsync(store.list()), []);
   }
 });
 

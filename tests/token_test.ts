@@ -36,12 +36,12 @@ Deno.test("generateSecret() makes 32 bytes in base64url, never the same", () => 
 Deno.test("hashSecret() is the SHA-256 of the bytes, which matchesHash() recognises", () => {
   const secret = generateSecret();
   const hash = createHash("sha256").update(Buffer.from(secret, "base64url"))
-    .digest("base64url");
+    .digest("hex");
   assertEquals(hashSecret(secret), hash);
   assert(matchesHash(secret, hash));
   assert(!matchesHash(generateSecret(), hash));
   assert(!matchesHash(hash, hash));
-  for (const other of ["", hash.slice(1), `${hash}A`, hash.toLowerCase()]) {
+  for (const other of ["", hash.slice(1), `${hash}0`, hash.slice(1) + "0"]) {
     assert(!matchesHash(secret, other));
   }
 });
