@@ -15,8 +15,8 @@ export class FileStore implements store.SessionStore {
   #rows: Map<string, Row>;
 
   constructor(readonly path: string) {
-    const text = existsSync(path) ? readFileSync(path, "utf8") : "[]";
-    this.#rows = new Map(JSON.parse(text));
+    const text = existsSync(path) ? readFileSync(path, "utf8") : "";
+    this.#rows = new Map(JSON.parse(text || "[]"));
   }
 
   async get(id: string): Promise<store.VersionedRecord | undefined> {

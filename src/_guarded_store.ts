@@ -157,7 +157,7 @@ export class GuardedStore implements SessionStore {
         late = true;
         reject(this.#failure(action, undefined));
       });
-      this.#call(call).then((result) => {
+      this.#begin(call).then((result) => {
         this.#deadlines.end(deadline);
         resolve(result);
       }, (cause) => {
@@ -189,9 +189,18 @@ export class GuardedStore implements SessionStore {
     return error;
   }
 
-  /** Never throws, but rejects: a store of the user's own may throw at once. */
-  async #call<T>(call: (store: SessionStore) => Promise<T>): Promise<T> {
-    return await call(this.#store ??= await this.#source.store);
+  /** Begins a call; never throws, but rejects: a store of the user's own may throw at once. */
+  #begin<T>(call: (store: SessionStore) => Promise<T>): Promise<T> {
+    if (this.#store === undefined) return this.#open().then(call);
+    try {
+      return Promise.resolve(call(this.#store)); // who writes one in JavaScript may forget
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  async #open(): Promise<SessionStore> {
+    return this.#store ??= await this.#source.store;
   }
 }
 

@@ -41,7 +41,7 @@ export interface KvWatchStream {
   /** Locks the stream and reads from it. */
   getReader(): {
     /** Waits for the next change. */
-    read(): Promise<{ done: boolean }>;
+    read(): Promise<{ done: boolean; value?: readonly KvEntry[] | undefined }>;
     /** Ends the watch. */
     cancel(): Promise<void>;
   };

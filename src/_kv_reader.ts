@@ -11,7 +11,7 @@ import type {
   KvEntry,
   KvKey,
 } from "./_kv_database.ts";
-import { isTransient, retryTransient } from "./_kv_retry.ts";
+import { isTransient, isUnanswered, retryTransient } from "./_kv_retry.ts";
 
 /** Most keys of one `getMany` (denokv, `MAX_READ_RANGES`). */
 export const READ_KEYS = 10;
@@ -86,6 +86,8 @@ export class KvReader {
     try {
       await this.#tracked((database) => settle(database, reads));
     } catch (error) {
+      // Those in the queue would only wait for the same silence.
+      if (isUnanswered(error)) reads.push(...this.#queue.splice(0));
       for (const { reject } of reads) reject(error);
     } finally {
       this.#inFlight--;
@@ -124,7 +126,7 @@ async function settle(database: KvDatabase, reads: Read[]): Promise<void> {
     });
   } catch (error) {
     // The time for retries is up.
-    if (isTransient(error)) throw error;
+    if (isTransient(error) || isUnanswered(error)) throw error;
     // Perhaps only one of them cannot be read: let each find out for itself.
     await Promise.all(
       reads.map(({ key, resolve, reject }) =>

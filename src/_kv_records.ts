@@ -4,6 +4,7 @@
  * @module
  */
 
+import { ownBytes } from "./_kv_bytes.ts";
 import type { KvConnection, KvEntry } from "./_kv_database.ts";
 import type { KvKeys } from "./_kv_keys.ts";
 import { listEntries } from "./_kv_list.ts";
@@ -14,6 +15,9 @@ import type { VersionedRecord } from "./session_store.ts";
 
 /** Tries to read all the parts of a record that is rewritten all the time. */
 const PART_READS = 20;
+
+/** Deno KV itself hands out memory that nobody else has; `npm:@deno/kv` does not. */
+const own = "Deno" in globalThis ? (value: unknown) => value : ownBytes;
 
 /** Reads records. */
 export class KvRecords {
@@ -33,6 +37,17 @@ export class KvRecords {
     return this.#reader.read(this.keys.record(id));
   }
 
+  /** Reads a record; one that is not in parts without a detour. */
+  get(id: string): Promise<VersionedRecord | undefined> {
+    return this.read(id).then((entry) => {
+      const { value, versionstamp } = entry;
+      if (versionstamp === null) return undefined;
+      return partsOf(value) === undefined
+        ? { record: value, version: versionstamp }
+        : this.resolve(id, entry);
+    });
+  }
+
   /** Turns an entry into the record it stands for, with its parts if it has any. */
   async resolve(
     id: string,
@@ -42,7 +57,9 @@ export class KvRecords {
       const { value, versionstamp } = entry;
       if (versionstamp === null) return undefined;
       const parts = partsOf(value);
-      if (parts === undefined) return { record: value, version: versionstamp };
+      if (parts === undefined) {
+        return { record: own(value), version: versionstamp };
+      }
       const keys = Array.from(
         { length: parts.count },
         (_, n) => this.keys.part(id, parts.generation, n),

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { Deadlines } from "./_deadlines.ts";
+
 /** Longest time spent on retries of one operation, in milliseconds. */
 export const RETRY_LIMIT_MS = 2_000;
 /** Longest pause before the first retry, in milliseconds; doubles from there. */
@@ -12,13 +14,20 @@ const FIRST_PAUSE_MS = 2;
 const LONGEST_PAUSE_MS = 100;
 
 /**
+ * How long the database may take for one answer. Over KV Connect, Deno itself
+ * retries for ever what meets no server or one in trouble, and waits for ever on
+ * a connection that is silent (denokv, `remote/lib.rs`).
+ */
+const ANSWER_LIMIT_MS = 10_000;
+
+/**
  * What passes by itself. SQLite: SQLITE_BUSY and SQLITE_LOCKED, which Deno KV
  * reports as `TypeError: database is locked` when two processes write to one
- * file. KV Connect: a lost answer, a server in trouble, a failover; Deno itself
- * retries requests that could not be sent (denokv, `remote/lib.rs`).
+ * file. KV Connect: half an answer, too many requests, a failover; and with
+ * `npm:@deno/kv`, which gives up sooner, a connection that broke.
  */
 const TRANSIENT_MESSAGE =
-  /database (?:table |schema )?is (?:locked|busy)|SQLITE_(?:BUSY|LOCKED)|KV Connect failed to read response body|KV Connect failed to call .*\(status=(?:429|5\d\d)\)|(?:Reads|Writes) are disabled for this database|Unspecified (?:read|write) error|connection (?:reset|closed|refused)|fetch failed|snapshotRead: response checks failed/i;
+  /database (?:table |schema )?is (?:locked|busy)|SQLITE_(?:BUSY|LOCKED)|KV Connect failed to read response body|KV Connect failed to call .*\(status=(?:429|5\d\d)\b|Unexpected response status: (?:429|5\d\d)\b|(?:Reads|Writes) are disabled for this database|Unspecified (?:read|write) error|connection (?:reset|closed|refused)|fetch failed|snapshotRead: response checks failed/i;
 /** System error codes of a broken connection. */
 const TRANSIENT_CODES: ReadonlySet<unknown> = new Set([
   "ECONNRESET",
@@ -26,6 +35,24 @@ const TRANSIENT_CODES: ReadonlySet<unknown> = new Set([
   "EPIPE",
   "ETIMEDOUT",
 ]);
+
+/** What an operation that got no answer fails with; nothing is known of its outcome. */
+class NoAnswer extends Error {
+  override readonly name = "TimeoutError";
+
+  constructor() {
+    super(
+      `Cannot use Deno KV: want an answer within ${ANSWER_LIMIT_MS} ms: received none`,
+    );
+  }
+}
+
+const deadlines = new Deadlines(ANSWER_LIMIT_MS);
+
+/** Says whether the database let an operation wait until its time was up. */
+export function isUnanswered(error: unknown): boolean {
+  return error instanceof NoAnswer;
+}
 
 /** Says whether an error passes by itself. */
 export function isTransient(error: unknown): boolean {
@@ -66,7 +93,8 @@ export class Backoff {
  * @param run The operation; may run more than once.
  * @param backoff Shared by operations that are retried in one bounded time.
  * @returns What the operation returned at last.
- * @throws What it threw, as it is, once the time is up or if it does not pass.
+ * @throws What it threw, as it is, once the time is up or if it does not pass;
+ *   or an error for which {@linkcode isUnanswered} holds.
  */
 export async function retryTransient<T>(
   run: () => Promise<T>,
@@ -74,9 +102,23 @@ export async function retryTransient<T>(
 ): Promise<T> {
   for (;;) {
     try {
-      return await run();
+      return await answerOf(run());
     } catch (error) {
       await (backoff ??= new Backoff()).pause(error);
     }
   }
+}
+
+/** Waits for an answer as long as there is hope. */
+function answerOf<T>(answer: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const call = deadlines.begin(() => reject(new NoAnswer()));
+    answer.then((value) => {
+      deadlines.end(call);
+      resolve(value);
+    }, (error) => {
+      deadlines.end(call);
+      reject(error);
+    });
+  });
 }

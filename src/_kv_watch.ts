@@ -31,10 +31,13 @@ export async function watchKey(
     const cancel = () => void reader.cancel().catch(() => {});
     signal.addEventListener("abort", cancel, { once: true });
     try {
-      // The first is the present state, not a change.
+      // The first is the present state: a change only if the key has gone since
+      // it was read last, for a watch takes a while to begin.
       let first = true;
-      while (!(await reader.read()).done && !isAborted(signal)) {
-        if (!first) changed();
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done || isAborted(signal)) break;
+        if (!first || value?.[0]?.versionstamp === null) changed();
         first = false;
       }
     } finally {

@@ -14,7 +14,12 @@ import {
   ATOMIC_MUTATIONS,
   type Plan,
 } from "./_kv_plan.ts";
-import { Backoff, isTransient, retryTransient } from "./_kv_retry.ts";
+import {
+  Backoff,
+  isTransient,
+  isUnanswered,
+  retryTransient,
+} from "./_kv_retry.ts";
 import type { StoreCommitResult } from "./session_store.ts";
 
 /** A commit that somebody waits for. */
@@ -128,7 +133,10 @@ export class KvWriter {
     } catch (error) {
       failed = { error };
     }
-    if (group.length === 1 || isTransient(failed?.error)) {
+    const silent = isUnanswered(failed?.error);
+    // Those in the queue would only wait for the same silence.
+    if (silent) group.push(...this.#queue.splice(0));
+    if (group.length === 1 || silent || isTransient(failed?.error)) {
       for (const { resolve, reject } of group) {
         if (failed === undefined) resolve({ ok: false });
         else reject(failed.error);

@@ -7,6 +7,7 @@
 import { decodeRecord } from "./_codec.ts";
 import { afterBurst } from "./_kv_burst.ts";
 import {
+  leaveSlot,
   type PostgresSql,
   type PostgresTable,
   select,
@@ -69,7 +70,8 @@ export class PostgresReader {
   #pump(): void {
     while (this.#queue.length > 0 && this.#inFlight < READ_SLOTS) {
       this.#inFlight++;
-      this.#settle(this.#queue.splice(0, READ_IDS)).finally(() => {
+      const reads = this.#queue.splice(0, READ_IDS);
+      leaveSlot(this.#settle(reads)).then(() => {
         this.#inFlight--;
         this.#pump();
       });

@@ -122,3 +122,20 @@ export function isRefusal(error: unknown): error is ServerError {
   const { code, severity, severity_local } = Object(error);
   return typeof code === "string" && (severity ?? severity_local) === "ERROR";
 }
+
+/** So long a statement keeps others waiting; a broken connection may take a quarter of an hour. */
+const SLOT_MS = 5_000;
+
+/**
+ * Waits until a statement has settled, or has had its time.
+ *
+ * @param settled The statement; does not reject.
+ */
+export async function leaveSlot(settled: Promise<void>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, SLOT_MS);
+  });
+  await Promise.race([settled, late]);
+  clearTimeout(timer);
+}

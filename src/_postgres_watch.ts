@@ -38,7 +38,8 @@ export class PostgresWatch {
     const mark = markStatement(table);
     this.#marks = new Batches(async (marked) => {
       const ids = marked.filter((id) => this.has(id));
-      if (ids.length > 0) await select(sql, mark, [toArray(ids)]);
+      // If it fails, there are the polls.
+      await select(sql, mark, [toArray(ids)]).catch(() => {});
       // They may have changed before they were marked.
       for (const id of ids) this.#call(id);
     });

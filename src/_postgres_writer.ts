@@ -8,6 +8,7 @@ import { afterBurst } from "./_kv_burst.ts";
 import type { Plan } from "./_postgres_plan.ts";
 import {
   isRefusal,
+  leaveSlot,
   type PostgresSql,
   type PostgresTable,
 } from "./_postgres_sql.ts";
@@ -95,7 +96,7 @@ export class PostgresWriter {
       const ids = group.flatMap(({ plan }) => [...plan.ids]);
       for (const id of ids) this.#busy.add(id);
       this.#inFlight++;
-      this.#settle(group).finally(() => {
+      leaveSlot(this.#settle(group)).then(() => {
         for (const id of ids) this.#busy.delete(id);
         this.#inFlight--;
         this.#pump();

@@ -155,9 +155,9 @@ export class KvStore implements SessionStore {
    * @param id The id of the record; any string.
    * @returns The record and its version, or `undefined` if there is none.
    */
-  async get(id: string): Promise<VersionedRecord | undefined> {
-    if (!this.#keys.accepts(id)) return undefined;
-    return await this.#records.resolve(id, await this.#records.read(id));
+  get(id: string): Promise<VersionedRecord | undefined> {
+    if (!this.#keys.accepts(id)) return Promise.resolve(undefined);
+    return this.#records.get(id);
   }
 
   /**

@@ -12,7 +12,7 @@ import { checkName, checkType } from "./_check.ts";
  * For health checks, probes and internal calls, which announce themselves.
  *
  * @param name The name of the header.
- * @param value The value that it must have, to the letter.
+ * @param value The value that it must have, to the letter; `"*"`: any.
  * @returns A predicate for the `skip` option.
  * @throws {TypeError} If the name is none of a header, or the value is no string.
  *
@@ -38,5 +38,6 @@ export function skipHeader(
 ): (request: Request) => boolean {
   checkName("create skipHeader", "name", name);
   checkType("create skipHeader", "value", value, "string");
-  return (request) => request.headers.get(name) === value;
+  return ({ headers }) =>
+    value === "*" ? headers.has(name) : headers.get(name) === value;
 }

@@ -77,13 +77,14 @@ export class PostgresServer implements AsyncDisposable {
     return `postgres://postgres@${HOST}:${this.#port}/postgres`;
   }
 
-  /** Opens a pool; end it. It gives up soon, and leaves no timers behind. */
+  /** Opens a pool; end it. It gives up soon, is silent, and leaves no timers behind. */
   open(options: postgres.Options<Record<never, never>> = {}): postgres.Sql {
     return postgres(this.url, {
       max: 10,
       backoff: () => 0.05,
       connect_timeout: 5,
       max_lifetime: null,
+      onnotice: () => {},
       ...options,
     });
   }

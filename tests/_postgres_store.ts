@@ -109,12 +109,12 @@ export async function all(
   return Object.fromEntries(listed.map(({ id, record }) => [id, record]));
 }
 
-/** Waits until a condition holds, for ten seconds at most. */
+/** Waits until a condition holds, for half a minute at most. */
 export async function until(
   holds: () => boolean | Promise<boolean>,
   what: string,
 ): Promise<void> {
-  const deadline = performance.now() + 10_000;
+  const deadline = performance.now() + 30_000;
   while (!await holds()) {
     if (performance.now() > deadline) throw new Error(`It never was: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));

@@ -25,9 +25,11 @@ export type Weather =
 export class TcpProxy implements AsyncDisposable {
   /** What becomes of bytes from now on; those of a connection that is `silent` stay lost. */
   weather: Weather = "fine";
+  /** The paths of the requests so far. */
+  readonly requests: string[] = [];
   /** How many answers were lost or halved. */
   lost = 0;
-  readonly #listener: Deno.Listener<Deno.NetAddr>;
+  readonly #listener: Deno.TcpListener;
   readonly #target: number;
   readonly #links = new Set<Link>();
   readonly #ended: Promise<void>;
@@ -147,7 +149,9 @@ class Link {
   }
 
   async #request(bytes: Uint8Array): Promise<void> {
-    const { weather } = this.#proxy;
+    const { weather, requests } = this.#proxy;
+    const [start] = new TextDecoder().decode(bytes).split(" HTTP/1.1\r\n", 1);
+    if (start?.startsWith("POST /")) requests.push(start.slice(5));
     if (typeof weather === "object" && "answer" in weather) {
       await write(this.#client, new TextEncoder().encode(weather.answer));
     } else if (this.#server !== undefined) {

@@ -1298,6 +1298,7 @@ Deno.test("KvStore.watch() calls back on changes, until it is aborted", async ()
   const controller = new AbortController();
   let calls = 0;
   let next = Promise.withResolvers<void>();
+  await commit(t.store, put(ID, 0));
   t.store.watch(ID, () => {
     calls++;
     next.resolve();
@@ -1320,6 +1321,16 @@ Deno.test("KvStore.watch() calls back on changes, until it is aborted", async ()
   await commit(t.store, put(ID, 2));
   await new Promise((resolve) => setTimeout(resolve, 20));
   assertEquals(calls, 3);
+});
+
+Deno.test("KvStore.watch() calls back once if the record has gone before it begins", async () => {
+  using t = await open();
+  const controller = new AbortController();
+  let calls = 0;
+  t.store.watch(ID, () => void calls++, controller.signal);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assertEquals(calls, 1);
+  controller.abort();
 });
 
 Deno.test("KvStore.watch() lets go of everything, also when it fails", async () => {

@@ -338,3 +338,27 @@ Deno.test("PostgresStore.commit() waits for a lock no longer than the server let
   assertEquals(await all(store), { B: "beside", A: "old" });
   await rival.commit();
 });
+
+Deno.test("PostgresStore.commit() takes its locks by id, so that two never wait for each other", async () => {
+  const { mine, other } = await openTwo();
+  await using _mine = mine;
+  await using _other = other;
+  const { store, table } = mine;
+  for (const id of ["B", "A"]) await put(store, id, "old");
+  const touch = `UPDATE ${table} SET watched = watched WHERE id = 'A'`;
+  const vacant = [{ id: "N", version: null }];
+  for (const check of [[], vacant]) {
+    const rival = await startRival(other.sql, touch);
+    const blocked = store.commit(toCommit({
+      check,
+      put: ["B", "A"].map((id) => toPut(id, "mine")),
+    }));
+    await untilBlocked(other.sql);
+    // it waits for A, and has not taken B
+    await other.sql.unsafe(
+      `SELECT FROM ${table} WHERE id = 'B' FOR UPDATE NOWAIT`,
+    );
+    await rival.commit();
+    assertEquals((await blocked).ok, true);
+  }
+});

@@ -127,6 +127,12 @@ Deno.test("skipHeader() leaves out requests with that header and that very value
     assertEquals(await response.text(), expected, JSON.stringify(headers));
     assertEquals(response.headers.has("set-cookie"), expected === "session");
   }
+  const any = skipHeader("x-probe", "*");
+  for (const value of ["1", "*", ""]) {
+    const headers = { "x-probe": value };
+    assert(any(new Request("https://example.com/", { headers })));
+  }
+  assert(!any(new Request("https://example.com/")));
   assertThrows(() => skipHeader("x y", "1"), TypeError, "token of RFC 9110");
   assertThrows(
     () => Reflect.apply(skipHeader, undefined, ["x", 1]),
