@@ -23,6 +23,7 @@
  * | `{"$shared":[n,value]}` | an object that occurs again, where it occurs first |
  * | `{"$ref":n}` | the same object, wherever it occurs again, cycles included |
  * | `{"$object":{…}}` | an object that looks like a tag, but is none |
+ * | `{"$object":[[key,value],…]}` | one with a key that JSON cannot write without an escape; within `$array` too |
  *
  * Numbers in binary data are little-endian. Text holds no NUL and no lone
  * surrogate, for JSON escapes them (`\u0000`, `\ud800`): it fits any column of
@@ -33,7 +34,8 @@
  */
 
 import { Decoder } from "./_codec_decoder.ts";
-import { encode, UNFAMILIAR } from "./_codec_encoder.ts";
+import { encode } from "./_codec_encoder.ts";
+import { UNFAMILIAR } from "./_codec_kinds.ts";
 
 /**
  * Encodes a record.
@@ -45,7 +47,7 @@ import { encode, UNFAMILIAR } from "./_codec_encoder.ts";
  * @param value The record: anything that structured clone carries.
  * @returns JSON text.
  * @throws {TypeError} If the record holds what structured clone does not carry,
- *   shared memory, or thousands of levels of nesting.
+ *   or shared memory.
  */
 export function encodeRecord(value: unknown): string {
   try {

@@ -5,36 +5,63 @@
  */
 
 import { Buffer } from "node:buffer";
-import { ERRORS, isObject, VIEWS } from "./_codec_encoder.ts";
+import { ERRORS, isObject, VIEWS } from "./_codec_kinds.ts";
 
-/** Decodes one record. */
+/** An object that is there, and what is to be put into it. */
+interface Filling {
+  readonly items: readonly unknown[];
+  /** How many of the items are done. */
+  done: number;
+  readonly put: (value: unknown, index: number) => void;
+}
+
+/** Decodes one record, without recursion: however deep, the stack is enough. */
 export class Decoder {
   /** The objects that occur more than once, by number. */
   readonly #shared = new Map<number, object>();
+  /** The objects that are being filled, from the outside in. */
+  readonly #fillings: Filling[] = [];
 
   /**
-   * Decodes a value; may make use of what it is given.
+   * Decodes a record; may make use of what it is given.
    *
    * @param json What `JSON.parse` returned.
-   * @param n The number of the object, if it occurs more than once.
-   * @returns The value.
+   * @returns The record.
    * @throws {Error} If it is not of the format.
    */
-  decode(json: unknown, n?: number): unknown {
+  decode(json: unknown): unknown {
+    const record = this.#create(json);
+    // In the order of the text: an object comes before references to it.
+    for (
+      let filling = this.#fillings.at(-1);
+      filling !== undefined;
+      filling = this.#fillings.at(-1)
+    ) {
+      const index = filling.done++;
+      if (index === filling.items.length) this.#fillings.pop();
+      else filling.put(this.#create(filling.items[index]), index);
+    }
+    return record;
+  }
+
+  /** Creates a value; what is in it comes later. */
+  #create(json: unknown, n?: number): unknown {
     if (!isObject(json)) return json;
     if (Array.isArray(json)) {
-      this.#keep(json, n);
-      for (let i = 0; i < json.length; i++) {
-        if (typeof json[i] === "object") json[i] = this.decode(json[i]);
-      }
-      return json;
+      return this.#fill(json, n, json, (value, index) => json[index] = value);
     }
     const keys = Object.keys(json);
     const [key = ""] = keys;
     if (keys.length === 1 && key.startsWith("$")) {
       return this.#tag(key.slice(1), Reflect.get(json, key), n);
     }
-    return this.#properties(json, this.#keep(json, n), keys);
+    // `JSON.parse` defined the properties, so even `__proto__` is assigned.
+    return this.#fill(
+      json,
+      n,
+      Object.values(json),
+      (value, index) => Reflect.set(json, keys[index] as string, value),
+    );
   }
 
   #tag(tag: string, json: unknown, n: number | undefined): unknown {
@@ -47,43 +74,32 @@ export class Decoder {
         return BigInt(json as string);
       case "date":
         return this.#keep(new Date(json === null ? NaN : json as string), n);
-      case "map": {
-        const map = this.#keep(new Map(), n);
-        for (const [key, item] of json as [unknown, unknown][]) {
-          map.set(this.decode(key), this.decode(item));
-        }
-        return map;
-      }
+      case "map":
+        return this.#map(json as [unknown, unknown][], n);
       case "set": {
-        const set = this.#keep(new Set(), n);
-        for (const item of json as unknown[]) set.add(this.decode(item));
-        return set;
+        const set = new Set();
+        return this.#fill(set, n, [...json as unknown[]], (it) => set.add(it));
       }
       case "regexp": {
         const [source, flags] = json as [string, string];
         return this.#keep(new RegExp(source, flags), n);
       }
       case "boxed":
-        return this.#keep(Object(this.decode(json)), n);
+        return this.#keep(Object(this.#create(json)), n);
       case "error":
         return this.#error(json as Record<string, unknown>, n);
       case "ArrayBuffer":
         return this.#keep(toBuffer(json), n);
       case "array": {
-        const [length, items] = json as [number, object];
-        const array = this.#keep(new Array(length), n);
-        return this.#properties(items, array, Object.keys(items));
+        const [length, items] = json as [number, unknown];
+        return this.#properties(new Array(length), n, items);
       }
-      case "shared": {
-        const [number, value] = json as [number, unknown];
-        return this.decode(value, number);
-      }
+      case "object":
+        return this.#properties({}, n, json);
+      case "shared":
+        return this.#first(json as [number, unknown]);
       case "ref":
         return this.#find(json as number);
-      case "object": {
-        if (!isObject(json)) throw new SyntaxError("No object");
-        return this.#properties(json, this.#keep(json, n), Object.keys(json));
-      }
       default:
         return this.#view(tag, json, n);
     }
@@ -94,36 +110,69 @@ export class Decoder {
     return value;
   }
 
+  #first([n, json]: [number, unknown]): unknown {
+    if (isObject(json) && Object.hasOwn(json, "$shared")) {
+      throw new SyntaxError(`Object ${n} has two numbers`);
+    }
+    return this.#create(json, n);
+  }
+
   #find(n: number): object {
     const value = this.#shared.get(n);
     if (value === undefined) throw new SyntaxError(`No object ${n}`);
     return value;
   }
 
-  #properties(json: object, target: object, keys: string[]): object {
-    for (const key of keys) {
-      const item = Reflect.get(json, key);
-      // `JSON.parse` defined the properties of its own objects, so that even
-      // `__proto__` can be assigned.
-      if (json !== target) define(target, key, this.decode(item), true);
-      else if (typeof item === "object") {
-        Reflect.set(json, key, this.decode(item));
-      }
-    }
-    return target;
+  #fill<T extends object>(
+    target: T,
+    n: number | undefined,
+    items: readonly unknown[],
+    put: Filling["put"],
+  ): T {
+    this.#fillings.push({ items, done: 0, put });
+    return this.#keep(target, n);
+  }
+
+  #map(json: [unknown, unknown][], n: number | undefined): object {
+    const map = new Map();
+    const items: unknown[] = [];
+    for (const [key, item] of json) items.push(key, item);
+    let key: unknown;
+    return this.#fill(map, n, items, (value, index) => {
+      if (index % 2 === 0) key = value;
+      else map.set(key, value);
+    });
+  }
+
+  /** Decodes properties that are an object, or pairs of key and value. */
+  #properties(target: object, n: number | undefined, json: unknown): object {
+    if (!isObject(json)) throw new SyntaxError("No properties");
+    const entries = Array.isArray(json)
+      ? json as [string, unknown][]
+      : Object.entries(json);
+    const keys = entries.map(([key]) => key);
+    return this.#fill(
+      target,
+      n,
+      entries.map(([, item]) => item),
+      (value, index) => define(target, keys[index] as string, value, true),
+    );
   }
 
   #error(json: Record<string, unknown>, n: number | undefined): Error {
     const constructor = ERRORS.get(json.name as string) ?? Error;
-    const error = this.#keep(new constructor(), n);
+    const error = new constructor();
     for (const key of ["message", "stack"]) {
       if (Object.hasOwn(json, key)) define(error, key, json[key], false);
     }
     if (!Object.hasOwn(json, "stack")) delete error.stack;
-    if (Object.hasOwn(json, "cause")) {
-      define(error, "cause", this.decode(json.cause), false);
-    }
-    return error;
+    if (!Object.hasOwn(json, "cause")) return this.#keep(error, n);
+    return this.#fill(
+      error,
+      n,
+      [json.cause],
+      (cause) => define(error, "cause", cause, false),
+    );
   }
 
   #view(name: string, json: unknown, n: number | undefined): ArrayBufferView {
@@ -133,7 +182,7 @@ export class Decoder {
       return this.#keep(new View(toBuffer(json)), n);
     }
     const [inner, byteOffset, length] = json as [unknown, number, number];
-    const buffer = this.decode(inner);
+    const buffer = this.#create(inner);
     if (!(buffer instanceof ArrayBuffer)) throw new SyntaxError("No buffer");
     return this.#keep(new View(buffer, byteOffset, length), n);
   }

@@ -5,68 +5,10 @@
  */
 
 import { Buffer } from "node:buffer";
+import { ERRORS, isObject, kindOf } from "./_codec_kinds.ts";
 
-/** Thrown when a value is of no class that the encoder knows. */
-export const UNFAMILIAR = Symbol("unfamiliar");
-
-/** The errors that structured clone knows, by name. */
-export const ERRORS: ReadonlyMap<string, ErrorConstructor> = new Map(
-  [
-    Error,
-    EvalError,
-    RangeError,
-    ReferenceError,
-    SyntaxError,
-    TypeError,
-    URIError,
-  ].map((constructor) => [constructor.name, constructor]),
-);
-
-/** Makes a view of part of a buffer. */
-export type ViewConstructor = new (
-  buffer: ArrayBuffer,
-  byteOffset?: number,
-  length?: number,
-) => ArrayBufferView;
-
-/** The typed arrays that the platform has, and `DataView`, by name. */
-export const VIEWS: ReadonlyMap<string, ViewConstructor> = new Map(
-  Object.getOwnPropertyNames(globalThis)
-    .filter((name) =>
-      /^(?:Big)?(?:Int|Uint|Float)\d+(?:Clamped)?Array$|^DataView$/.test(name)
-    )
-    .map((name) => [name, Reflect.get(globalThis, name)]),
-);
-
-type Kind =
-  | "object"
-  | "array"
-  | "map"
-  | "set"
-  | "date"
-  | "view"
-  | "buffer"
-  | "error"
-  | "regexp"
-  | "boxed";
-
-/** What an object is, by its prototype. */
-const KINDS: ReadonlyMap<object | null, Kind> = new Map<object | null, Kind>([
-  [Object.prototype, "object"],
-  [null, "object"],
-  [Array.prototype, "array"],
-  [Map.prototype, "map"],
-  [Set.prototype, "set"],
-  [Date.prototype, "date"],
-  [ArrayBuffer.prototype, "buffer"],
-  [RegExp.prototype, "regexp"],
-  [Number.prototype, "boxed"],
-  [String.prototype, "boxed"],
-  [Boolean.prototype, "boxed"],
-  [BigInt.prototype, "boxed"],
-  ...[...VIEWS.values()].map(({ prototype }) => [prototype, "view"] as const),
-  ...[...ERRORS.values()].map(({ prototype }) => [prototype, "error"] as const),
-]);
+/** How much longer than a string its JSON is, if nothing is escaped. */
+const QUOTES = 2;
 
 /**
  * Encodes a value.
@@ -82,135 +24,104 @@ export function encode(value: unknown): string {
     : encodePrimitive(value);
 }
 
+/** Text, and the objects whose text belongs between. */
+type Segments = (string | object)[];
+
+/** Encodes one record, without recursion: however deep, the stack is enough. */
 class Encoder {
-  readonly #seen = new Set<object>();
   /** The objects that occur more than once; 0 until they are written. */
   readonly #shared = new Map<object, number>();
   #count = 0;
 
   /** Looks for objects that occur more than once in a value. */
   constructor(value: object) {
-    this.#scan(value);
+    const seen = new Set<object>();
+    const rest = [value];
+    for (let next = rest.pop(); next !== undefined; next = rest.pop()) {
+      if (seen.has(next)) {
+        this.#shared.set(next, 0);
+        continue;
+      }
+      seen.add(next);
+      for (const inner of innerValues(next)) {
+        if (isObject(inner)) rest.push(inner);
+      }
+    }
   }
 
-  encode(value: unknown): string {
-    if (!isObject(value)) return encodePrimitive(value);
-    if (this.#shared.size === 0) return this.#object(value);
+  encode(value: object): string {
+    let text = "";
+    const rest: Segments = [value];
+    for (let next = rest.pop(); next !== undefined; next = rest.pop()) {
+      if (typeof next === "string") {
+        text += next;
+        continue;
+      }
+      const segments = this.#object(next);
+      for (let n = segments.length - 1; n >= 0; n--) {
+        rest.push(segments[n] as string | object);
+      }
+    }
+    return text;
+  }
+
+  #object(value: object): Segments {
     const known = this.#shared.get(value);
-    if (known === undefined) return this.#object(value);
-    if (known > 0) return `{"$ref":${known}}`;
+    if (known === undefined) return this.#content(value);
+    if (known > 0) return [`{"$ref":${known}}`];
     const n = ++this.#count;
     this.#shared.set(value, n);
-    return `{"$shared":[${n},${this.#object(value)}]}`;
+    return [`{"$shared":[${n},`, ...this.#content(value), "]}"];
   }
 
-  #scan(value: object): void {
-    if (this.#seen.has(value)) {
-      this.#shared.set(value, 0);
-      return;
-    }
-    this.#seen.add(value);
-    switch (kindOf(value)) {
-      case "map":
-        for (const [key, item] of value as Map<unknown, unknown>) {
-          if (isObject(key)) this.#scan(key);
-          if (isObject(item)) this.#scan(item);
-        }
-        return;
-      case "set":
-        for (const item of value as Set<unknown>) {
-          if (isObject(item)) this.#scan(item);
-        }
-        return;
-      case "object":
-      case "array":
-        for (const key of Object.keys(value)) {
-          const item = Reflect.get(value, key);
-          if (isObject(item)) this.#scan(item);
-        }
-        return;
-      case "view":
-        return this.#scan((value as ArrayBufferView).buffer);
-      case "error": {
-        const { cause } = value as Error;
-        if (isObject(cause)) this.#scan(cause);
-      }
-    }
-  }
-
-  #object(value: object): string {
+  #content(value: object): Segments {
     switch (kindOf(value)) {
       case "object":
-        return this.#plain(value);
+        return plainObject(value);
       case "array":
-        return this.#array(value as unknown[]);
+        return array(value as unknown[]);
       case "map": {
-        let text = "";
+        const writer = new Writer('{"$map":[');
+        let separator = "[";
         for (const [key, item] of value as Map<unknown, unknown>) {
-          text += `${text && ","}[${this.encode(key)},${this.encode(item)}]`;
+          writer.write(separator, key);
+          writer.write(",", item);
+          separator = "],[";
         }
-        return `{"$map":[${text}]}`;
+        return writer.end(separator === "[" ? "]}" : "]]}");
       }
       case "set": {
-        let text = "";
+        const writer = new Writer('{"$set":[');
+        let separator = "";
         for (const item of value as Set<unknown>) {
-          text += `${text && ","}${this.encode(item)}`;
+          writer.write(separator, item);
+          separator = ",";
         }
-        return `{"$set":[${text}]}`;
+        return writer.end("]}");
       }
       case "date": {
         const time = (value as Date).getTime();
-        return Number.isNaN(time)
-          ? '{"$date":null}'
-          : `{"$date":"${new Date(time).toISOString()}"}`;
+        const text = Number.isNaN(time)
+          ? "null"
+          : `"${new Date(time).toISOString()}"`;
+        return [`{"$date":${text}}`];
       }
       case "view":
         return this.#view(value as ArrayBufferView);
       case "buffer":
-        return encodeBuffer(value as ArrayBuffer);
+        return [encodeBuffer(value as ArrayBuffer)];
       case "error":
-        return this.#error(value as Error);
+        return error(value as Error);
       case "regexp": {
         const { source, flags } = value as RegExp;
-        return `{"$regexp":${JSON.stringify([source, flags])}}`;
+        return [`{"$regexp":${JSON.stringify([source, flags])}}`];
       }
       case "boxed":
-        return `{"$boxed":${encodePrimitive(value.valueOf())}}`;
+        return [`{"$boxed":${encodePrimitive(value.valueOf())}}`];
     }
   }
 
-  #plain(value: object): string {
-    const keys = Object.keys(value);
-    const text = this.#properties(value, keys);
-    return keys.length === 1 && keys[0]?.startsWith("$")
-      ? `{"$object":${text}}`
-      : text;
-  }
-
-  #properties(value: object, keys: string[]): string {
-    let text = "";
-    for (const key of keys) {
-      const item = this.encode(Reflect.get(value, key));
-      text += `${text && ","}${JSON.stringify(key)}:${item}`;
-    }
-    return `{${text}}`;
-  }
-
-  #array(value: unknown[]): string {
-    const keys = Object.keys(value);
-    // An array's own keys begin with its indices, in order.
-    if (
-      keys.length !== value.length ||
-      keys.length > 0 && keys.at(-1) !== String(value.length - 1)
-    ) {
-      return `{"$array":[${value.length},${this.#properties(value, keys)}]}`;
-    }
-    let text = "";
-    for (const item of value) text += `${text && ","}${this.encode(item)}`;
-    return `[${text}]`;
-  }
-
-  #view(value: ArrayBufferView): string {
+  #view(value: ArrayBufferView): Segments {
     const { buffer, byteOffset, byteLength } = value;
     const { name } = value.constructor;
     if (!(buffer instanceof ArrayBuffer)) throw unencodable("shared memory");
@@ -218,26 +129,137 @@ class Encoder {
       byteLength === buffer.byteLength && !buffer.resizable &&
       !this.#shared.has(buffer)
     ) {
-      return `{"$${name}":"${toBase64(buffer)}"}`;
+      return [`{"$${name}":"${toBase64(buffer)}"}`];
     }
     const length = "length" in value ? value.length : byteLength;
-    return `{"$${name}":[${this.encode(buffer)},${byteOffset},${length}]}`;
+    return [`{"$${name}":[`, buffer, `,${byteOffset},${length}]}`];
+  }
+}
+
+/** Collects text, until it comes to an object. */
+class Writer {
+  readonly #segments: Segments = [];
+  #text: string;
+
+  constructor(text: string) {
+    this.#text = text;
   }
 
-  #error(value: Error): string {
-    const name = ERRORS.has(value.name) ? value.name : "Error";
-    let text = `"name":"${name}"`;
-    if (Object.hasOwn(value, "message")) {
-      text += `,"message":${JSON.stringify(String(value.message))}`;
+  write(text: string, value: unknown): void {
+    if (!isObject(value)) {
+      this.#text += text + encodePrimitive(value);
+      return;
     }
-    if (typeof value.stack === "string") {
-      text += `,"stack":${JSON.stringify(value.stack)}`;
-    }
-    if (Object.hasOwn(value, "cause")) {
-      text += `,"cause":${this.encode(value.cause)}`;
-    }
-    return `{"$error":{${text}}}`;
+    this.#segments.push(this.#text + text, value);
+    this.#text = "";
   }
+
+  end(text: string): Segments {
+    this.#segments.push(this.#text + text);
+    return this.#segments;
+  }
+}
+
+/** Lists what an object holds. */
+function innerValues(value: object): Iterable<unknown> {
+  switch (kindOf(value)) {
+    case "map":
+      return [...value as Map<unknown, unknown>].flat();
+    case "set":
+      return value as Set<unknown>;
+    case "object":
+    case "array":
+      return Object.values(value);
+    case "view":
+      return [(value as ArrayBufferView).buffer];
+    case "error":
+      return [(value as Error).cause];
+    default:
+      return [];
+  }
+}
+
+function plainObject(value: object): Segments {
+  const keys = Object.keys(value);
+  const names = toNames(keys);
+  if (names.escaped || keys.length === 1 && keys[0]?.startsWith("$")) {
+    return properties('{"$object":', value, keys, names, "}");
+  }
+  return properties("", value, keys, names, "");
+}
+
+function array(value: unknown[]): Segments {
+  const keys = Object.keys(value);
+  // An array's own keys begin with its indices, in order.
+  if (
+    keys.length !== value.length ||
+    keys.length > 0 && keys.at(-1) !== String(value.length - 1)
+  ) {
+    const begin = `{"$array":[${value.length},`;
+    return properties(begin, value, keys, toNames(keys), "]}");
+  }
+  const writer = new Writer("[");
+  let separator = "";
+  for (const item of value) {
+    writer.write(separator, item);
+    separator = ",";
+  }
+  return writer.end("]");
+}
+
+/** Keys as JSON. */
+interface Names {
+  readonly texts: readonly string[];
+  /** Whether any of them has an escape. */
+  readonly escaped: boolean;
+}
+
+function toNames(keys: readonly string[]): Names {
+  let escaped = false;
+  const texts = keys.map((key) => {
+    const text = JSON.stringify(key);
+    if (text.length !== key.length + QUOTES) escaped = true;
+    return text;
+  });
+  return { texts, escaped };
+}
+
+/**
+ * Encodes properties as an object or, if a key has an escape, in pairs.
+ *
+ * V8 15 may misread such keys. `JSON.parse('{"a":1,"\\u0000":2}')` makes a
+ * backslash of the second, the first character of its escape, if there has ever
+ * been an object with these two keys.
+ */
+function properties(
+  begin: string,
+  value: object,
+  keys: readonly string[],
+  { texts, escaped }: Names,
+  end: string,
+): Segments {
+  const writer = new Writer(begin + (escaped ? "[" : "{"));
+  let separator = escaped ? "[" : "";
+  for (const [n, key] of keys.entries()) {
+    const text = separator + texts[n] + (escaped ? "," : ":");
+    writer.write(text, Reflect.get(value, key));
+    separator = escaped ? "],[" : ",";
+  }
+  return writer.end((escaped ? "]]" : "}") + end);
+}
+
+function error(value: Error): Segments {
+  const name = ERRORS.has(value.name) ? value.name : "Error";
+  let text = `{"$error":{"name":"${name}"`;
+  if (Object.hasOwn(value, "message")) {
+    text += `,"message":${JSON.stringify(String(value.message))}`;
+  }
+  if (typeof value.stack === "string") {
+    text += `,"stack":${JSON.stringify(value.stack)}`;
+  }
+  const writer = new Writer(text);
+  if (Object.hasOwn(value, "cause")) writer.write(',"cause":', value.cause);
+  return writer.end("}}");
 }
 
 function encodePrimitive(value: unknown): string {
@@ -270,17 +292,6 @@ function encodeBuffer(value: ArrayBuffer): string {
 function toBase64(value: ArrayBuffer): string {
   if (value.detached) throw unencodable("a detached ArrayBuffer");
   return Buffer.from(value).toString("base64");
-}
-
-/** Says whether a value is an object of any kind. */
-export function isObject(value: unknown): value is object {
-  return typeof value === "object" && value !== null;
-}
-
-function kindOf(value: object): Kind {
-  const kind = KINDS.get(Object.getPrototypeOf(value));
-  if (kind === undefined) throw UNFAMILIAR;
-  return kind;
 }
 
 function unencodable(what: string): TypeError {

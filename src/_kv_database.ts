@@ -8,6 +8,11 @@
  * @module
  */
 
+/** Most checks of one atomic operation on a file (Deno, `MAX_CHECKS`). */
+const ATOMIC_CHECKS = 100;
+/** Most checks of one atomic operation over KV Connect (denokv, `MAX_CHECKS`). */
+const REMOTE_ATOMIC_CHECKS = 10;
+
 /** One part of a {@linkcode KvKey}. */
 export type KvKeyPart = Uint8Array | string | number | bigint | boolean;
 
@@ -114,6 +119,8 @@ export function isKvDatabase(value: unknown): value is KvDatabase {
 export class KvConnection {
   /** The database, once it is open: spares the hot path an `await`. */
   database: KvDatabase | undefined;
+  /** How many checks the database takes at once, as far as is known. */
+  atomicChecks: number = ATOMIC_CHECKS;
   readonly #open: () => KvDatabase | PromiseLike<KvDatabase>;
   readonly #owned: boolean;
   #opening: Promise<KvDatabase> | undefined;
@@ -149,6 +156,11 @@ export class KvConnection {
       // Also after a failure: the next use tries again.
       this.#opening = undefined;
     });
+  }
+
+  /** Notes that the database has refused an operation for the number of its checks. */
+  tookTooManyChecks(): void {
+    this.atomicChecks = REMOTE_ATOMIC_CHECKS;
   }
 
   /** Notes that an operation starts, so that disposal waits for it. */

@@ -16,8 +16,6 @@ import {
 } from "./_kv_value.ts";
 import type { StoreCommit, StorePut } from "./session_store.ts";
 
-/** Most checks of one atomic operation (denokv, `MAX_CHECKS`). */
-export const ATOMIC_CHECKS = 100;
 /** Most mutations of one atomic operation (denokv, `MAX_MUTATIONS`). */
 export const ATOMIC_MUTATIONS = 1_000;
 /** Largest atomic operation, keys included, in bytes (denokv, `MAX_TOTAL_MUTATION_SIZE_BYTES`). */

@@ -54,6 +54,11 @@ export function isUnanswered(error: unknown): boolean {
   return error instanceof NoAnswer;
 }
 
+/** Says whether an atomic operation had more checks than the database takes. */
+export function hadTooManyChecks(error: unknown): boolean {
+  return error instanceof Error && /too many checks/i.test(error.message);
+}
+
 /** Says whether an error passes by itself. */
 export function isTransient(error: unknown): boolean {
   if (typeof error !== "object" || error === null) return false;

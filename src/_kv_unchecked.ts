@@ -4,13 +4,9 @@
  * @module
  */
 
-import {
-  ATOMIC_CHECKS,
-  type Plan,
-  planCheck,
-  planPartsDelete,
-} from "./_kv_plan.ts";
+import { type Plan, planCheck, planPartsDelete } from "./_kv_plan.ts";
 import type { KvRecords } from "./_kv_records.ts";
+import { hadTooManyChecks } from "./_kv_retry.ts";
 import { partsOf } from "./_kv_value.ts";
 import type { KvWriter } from "./_kv_writer.ts";
 import type { StoreCommitResult } from "./session_store.ts";
@@ -37,10 +33,10 @@ export async function writeUnchecked(
 ): Promise<StoreCommitResult> {
   const { keys } = records;
   const ids = [...plan.unchecked];
-  // KV takes no more checks; then parts may stay behind until they expire
-  const fits = plan.checks.length + ids.length <= ATOMIC_CHECKS;
   let seen: (string | null)[] | undefined;
   for (let tries = 1;; tries++) {
+    // KV takes no more checks; then parts may stay behind until they expire
+    const fits = plan.checks.length + ids.length <= writer.checks;
     const entries = await Promise.all(ids.map((id) => records.read(id)));
     const stamps = entries.map(({ versionstamp }) => versionstamp);
     // These did not change, so it was a check of the plan that did not hold.
@@ -63,7 +59,13 @@ export async function writeUnchecked(
       const parts = partsOf(value);
       if (parts !== undefined) planPartsDelete(attempt, keys, id, parts);
     }
-    const result = await writer.write(attempt);
-    if (result.ok || tries === UNCHECKED_TRIES) return result;
+    try {
+      const result = await writer.write(attempt);
+      if (result.ok || tries === UNCHECKED_TRIES) return result;
+    } catch (error) {
+      if (!fits || !hadTooManyChecks(error)) throw error;
+      // It takes fewer than was thought: nothing was written, or even looked at.
+      seen = undefined;
+    }
   }
 }

@@ -4,12 +4,23 @@
  * @module
  */
 
-import type { KvConnection, KvKey } from "./_kv_database.ts";
+import type { KvConnection, KvDatabase, KvKey } from "./_kv_database.ts";
+
+/**
+ * Watches of one database at a time. Over KV Connect all that is done to a
+ * database shares one HTTP/2 connection, of which a server takes some 100 or 200
+ * requests at a time: with more watches than that, nothing else would get through.
+ */
+const MAX_WATCHES = 64;
+
+/** How many watches each database has. */
+const watches = new WeakMap<KvDatabase, number>();
 
 /**
  * Calls back after each change of a key, until the signal aborts.
  *
- * A failure ends the watch in silence: it is a hint, and polls stand behind it.
+ * A failure ends the watch in silence, and one too many does not begin: it is a
+ * hint, and polls stand behind it.
  *
  * @param connection The database; without `watch` nothing happens.
  * @param key The key.
@@ -27,7 +38,10 @@ export async function watchKey(
     const database = connection.database ?? await connection.open();
     // `signal` may have been aborted during the wait, whatever the compiler thinks.
     if (database.watch === undefined || isAborted(signal)) return;
+    const others = watches.get(database) ?? 0;
+    if (others >= MAX_WATCHES) return;
     const reader = database.watch([key]).getReader();
+    watches.set(database, others + 1);
     const cancel = () => void reader.cancel().catch(() => {});
     signal.addEventListener("abort", cancel, { once: true });
     try {
@@ -41,6 +55,7 @@ export async function watchKey(
         first = false;
       }
     } finally {
+      watches.set(database, (watches.get(database) ?? 1) - 1);
       signal.removeEventListener("abort", cancel);
       cancel();
     }

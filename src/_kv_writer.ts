@@ -8,7 +8,6 @@ import { afterBurst } from "./_kv_burst.ts";
 import type { KvConnection, KvDatabase } from "./_kv_database.ts";
 import {
   applyPlan,
-  ATOMIC_CHECKS,
   ATOMIC_KEY_LIMIT_BYTES,
   ATOMIC_LIMIT_BYTES,
   ATOMIC_MUTATIONS,
@@ -16,6 +15,7 @@ import {
 } from "./_kv_plan.ts";
 import {
   Backoff,
+  hadTooManyChecks,
   isTransient,
   isUnanswered,
   retryTransient,
@@ -45,6 +45,11 @@ export class KvWriter {
   constructor(connection: KvConnection, options: { batch: boolean }) {
     this.#connection = connection;
     this.#batch = options.batch;
+  }
+
+  /** How many checks a plan can have, as far as is known. */
+  get checks(): number {
+    return this.#connection.atomicChecks;
   }
 
   /** Writes a plan, alone or together with others. */
@@ -82,7 +87,7 @@ export class KvWriter {
     for (const write of this.#queue) {
       const { plan } = write;
       const fits = group.length === 0 ||
-        checks + plan.checks.length <= ATOMIC_CHECKS &&
+        checks + plan.checks.length <= this.#connection.atomicChecks &&
           mutations + plan.sets.length + plan.deletes.length <=
             ATOMIC_MUTATIONS &&
           bytes + plan.bytes <= ATOMIC_LIMIT_BYTES &&
@@ -132,6 +137,11 @@ export class KvWriter {
       }
     } catch (error) {
       failed = { error };
+      if (hadTooManyChecks(error)) {
+        this.#connection.tookTooManyChecks();
+        // Back to the queue, to be grouped anew.
+        if (group.length > 1) return void this.#queue.unshift(...group);
+      }
     }
     const silent = isUnanswered(failed?.error);
     // Those in the queue would only wait for the same silence.

@@ -10,6 +10,7 @@
  */
 
 import {
+  leaveSlot,
   type PostgresSql,
   type PostgresTable,
   select,
@@ -38,6 +39,7 @@ export class PostgresWatch {
     const mark = markStatement(table);
     this.#marks = new Batches(async (marked) => {
       const ids = marked.filter((id) => this.has(id));
+      if (ids.length === 0) return;
       // If it fails, there are the polls.
       await select(sql, mark, [toArray(ids)]).catch(() => {});
       // They may have changed before they were marked.
@@ -143,7 +145,7 @@ class Batches {
     while (this.#ids.size > 0) {
       const ids = [...this.#ids];
       this.#ids = new Set();
-      await this.#run(ids).catch(() => {});
+      await leaveSlot(this.#run(ids).then(() => {}, () => {}));
     }
     this.#running = false;
   }

@@ -100,7 +100,6 @@ export class SessionWatcher implements EndingListener {
     }
     this.#drop(old);
     void this.#check(watch);
-    this.#schedulePoll();
   }
 
   /** How many sessions are being watched. */

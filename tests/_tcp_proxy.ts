@@ -17,16 +17,12 @@ export type Weather =
   /** Requests arrive; answers are lost with the connection. */
   | "no answers"
   /** Requests arrive; of the answers, all but the last byte. */
-  | "half answers"
-  /** Requests are answered with this, and go nowhere. */
-  | { readonly answer: string };
+  | "half answers";
 
 /** Passes connections on to a server. */
 export class TcpProxy implements AsyncDisposable {
   /** What becomes of bytes from now on; those of a connection that is `silent` stay lost. */
   weather: Weather = "fine";
-  /** The paths of the requests so far. */
-  readonly requests: string[] = [];
   /** How many answers were lost or halved. */
   lost = 0;
   readonly #listener: Deno.TcpListener;
@@ -44,11 +40,6 @@ export class TcpProxy implements AsyncDisposable {
   /** Where it listens. */
   get port(): number {
     return this.#listener.addr.port;
-  }
-
-  /** How many connections are open. */
-  get connections(): number {
-    return this.#links.size;
   }
 
   /** Changes the weather for connections that are open, too. */
@@ -107,7 +98,7 @@ class Link {
         port: this.#target,
       });
       if (this.#closed) return;
-      await Promise.all([
+      await Promise.allSettled([
         this.#pump(this.#client, (bytes) => this.#request(bytes)),
         this.#pump(this.#server, (bytes) => this.#answer(bytes)),
       ]);
@@ -137,7 +128,7 @@ class Link {
         const length = await from.read(buffer);
         if (length === null) break;
         const { weather } = this.#proxy;
-        if (typeof weather === "object" && "delay" in weather) {
+        if (typeof weather === "object") {
           await new Promise((resolve) => setTimeout(resolve, weather.delay));
         }
         this.#silenced ||= weather === "silent";
@@ -149,14 +140,7 @@ class Link {
   }
 
   async #request(bytes: Uint8Array): Promise<void> {
-    const { weather, requests } = this.#proxy;
-    const [start] = new TextDecoder().decode(bytes).split(" HTTP/1.1\r\n", 1);
-    if (start?.startsWith("POST /")) requests.push(start.slice(5));
-    if (typeof weather === "object" && "answer" in weather) {
-      await write(this.#client, new TextEncoder().encode(weather.answer));
-    } else if (this.#server !== undefined) {
-      await write(this.#server, bytes);
-    }
+    if (this.#server !== undefined) await write(this.#server, bytes);
   }
 
   async #answer(bytes: Uint8Array): Promise<void> {

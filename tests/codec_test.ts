@@ -58,6 +58,14 @@ const FORMAT: readonly [unknown, string][] = [
   [Object.assign([1], { x: 2 }), '{"$array":[1,{"0":1,"x":2}]}'],
   [{ $date: "no" }, '{"$object":{"$date":"no"}}'],
   [{ $: 1 }, '{"$object":{"$":1}}'],
+  [{ a: 1, "\0": 2 }, '{"$object":[["a",1],["\\u0000",2]]}'],
+  [{ "a\\b": 1 }, '{"$object":[["a\\\\b",1]]}'],
+  [{ '"': 1 }, '{"$object":[["\\"",1]]}'],
+  [
+    { "\ud800": { "\n": 1 } },
+    '{"$object":[["\\ud800",{"$object":[["\\n",1]]}]]}',
+  ],
+  [Object.assign([1], { "\t": 2 }), '{"$array":[1,[["0",1],["\\t",2]]]}'],
   [{ $date: 1, $map: 2 }, '{"$date":1,"$map":2}'],
   [{ a: "$date" }, '{"a":"$date"}'],
   ["\0\u{1f36a}\ud800", `"\\u0000\u{1f36a}\\ud800"`],
@@ -75,11 +83,19 @@ Deno.test("encodeRecord() leaves plain JSON as it is", () => {
     // The order of JSON's own keys, and -0, are not JSON's to lose.
     const json = JSON.stringify(value);
     const copy = JSON.parse(json);
-    if (json.includes('"$') || hasMinusZero(copy)) return;
+    if (json.includes('"$') || hasMinusZero(copy) || hasEscape(copy)) return;
     assertEquals(encodeRecord(copy), json);
     assertEquals(JSON.stringify(decodeRecord(json)), json);
   }));
 });
+
+/** Finds keys that JSON cannot write without an escape. */
+function hasEscape(value: unknown): boolean {
+  return typeof value === "object" && value !== null &&
+    Object.entries(value).some(([key, item]) =>
+      JSON.stringify(key) !== `"${key}"` || hasEscape(item)
+    );
+}
 
 function hasMinusZero(value: unknown): boolean {
   return Object.is(value, -0) ||
@@ -227,6 +243,29 @@ Deno.test("decodeRecord() makes own properties of odd keys", () => {
   assertEquals(Object.getPrototypeOf(array), Array.prototype);
 });
 
+Deno.test("decodeRecord() makes no backslash of another key", () => {
+  // V8 15 does, where it knows an object with the same keys but for the last.
+  const shapes = [
+    { "\\": 0 },
+    { a: 0, "a\\": 0 },
+    { a: 0, "\\": 0 },
+    Object.assign([], { "\\": 0 }),
+  ];
+  for (
+    const key of ['"', "\\", "\n", "\0", "\x1f", "\x7f", "\ud800", "\udfff"]
+  ) {
+    for (const shape of shapes) {
+      const [first = ""] = Object.keys(shape);
+      assertRoundTrip(
+        Object.assign(Array.isArray(shape) ? [] : {}, { [first]: 1, [key]: 2 }),
+      );
+      assertRoundTrip(
+        Object.assign(Array.isArray(shape) ? [] : {}, { [key]: 2 }),
+      );
+    }
+  }
+});
+
 Deno.test("decodeRecord() throws SyntaxError for what it cannot decode", () => {
   for (
     const text of [
@@ -241,6 +280,9 @@ Deno.test("decodeRecord() throws SyntaxError for what it cannot decode", () => {
       '{"$bigint":"x"}',
       '{"$ref":1}',
       '[{"$ref":1},{"$shared":[1,{}]}]',
+      '{"$shared":[1,{"$shared":[2,{}]}]}',
+      '{"$object":[1]}',
+      '{"$array":[1,2]}',
       '{"$array":[-1,{}]}',
       '{"$regexp":["(",""]}',
       '{"$Uint8Array":[{},0,1]}',
@@ -260,6 +302,7 @@ Deno.test("decodeRecord() gives a new copy each time", () => {
   assertEquals(decodeRecord(text), { list: [1], map: new Map([["a", [1]]]) });
 });
 
+/** What nests. */
 const KINDS: Record<string, (inner: unknown) => unknown> = {
   objects: (inner) => ({ inner }),
   "objects like tags": (inner) => ({ $inner: inner }),
@@ -267,23 +310,18 @@ const KINDS: Record<string, (inner: unknown) => unknown> = {
   Maps: (inner) => new Map([["inner", inner]]),
   Sets: (inner) => new Set([inner]),
   "sparse arrays": (inner) => [, inner], // deno-lint-ignore no-sparse-arrays
-  errors: (cause) => new Error("", { cause }),
+  "objects in pairs": (inner) => ({ "\n": inner }),
+  errors: (cause) => Object.assign(new Error("", { cause }), { stack: "" }),
 };
 
 for (const [kind, wrap] of Object.entries(KINDS)) {
-  Deno.test(`encodeRecord() carries 1,100 levels of ${kind}`, () => {
+  Deno.test(`encodeRecord() carries 20,000 levels of ${kind}`, () => {
     let value: unknown = new Date(1);
-    for (let level = 0; level < 1_100; level++) value = wrap(value);
+    for (let level = 0; level < 20_000; level++) value = wrap(value);
     const text = encodeRecord(value);
-    assertEquals(encodeRecord(decodeRecord(text)), text);
+    assert(encodeRecord(decodeRecord(text)) === text);
   });
 }
-
-Deno.test("encodeRecord() throws TypeError for a million levels", () => {
-  let value: unknown = 1;
-  for (let level = 0; level < 1_000_000; level++) value = [value];
-  assertThrows(() => encodeRecord(value), TypeError, "Cannot encode a record");
-});
 
 Deno.test("encodeRecord() and decodeRecord() take time in proportion to size", () => {
   const measure = (count: number) => {

@@ -110,7 +110,10 @@ for (const [library, { shop, slow }] of Object.entries(LIBRARIES)) {
       await session.commit();
       assertEquals(session.get("count"), 0);
     });
-    const good: [string, unknown][] = [["count", 0], ["email", "ada@example.com"], ["tags", []]];
+    const good: [string, unknown][] = [["count", 0], [
+      "email",
+      "ada@example.com",
+    ], ["tags", []]];
     const sorted = async () => (await visitor.read()).sort();
     assertEquals(await sorted(), good);
 

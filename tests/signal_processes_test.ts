@@ -126,8 +126,10 @@ Deno.test("Session.signal does not abort while the session is kept alive elsewhe
 testOnLiveStores(
   "Session.signal does not abort when the session gets a new id elsewhere, and follows it",
   async (open) => {
-    const here = new SessionManager({ store: open(), pollInterval: 5 });
-    const there = new SessionManager({ store: open() });
+    const clock = new TestClock();
+    const options = { clock: clock.now, pollInterval: 5 };
+    const here = new SessionManager({ store: open(), ...options });
+    const there = new SessionManager({ store: open(), ...options });
     const visitor = await signedIn(here);
     await using stream = await openStream(here, visitor.token);
     let { token } = visitor;
@@ -142,6 +144,10 @@ testOnLiveStores(
       await new Promise((resolve) => setTimeout(resolve, 20));
       assertEquals(stream.signal.aborted, false);
     }
+    // by now the ids of before lead nowhere any more
+    clock.advance({ minutes: 1 });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    assertEquals(stream.signal.aborted, false);
     assertEquals(await there.revoke(token.slice(0, 26)), true);
     assertEquals(await endOf(stream.signal, 300), "revoked");
   },
@@ -197,6 +203,9 @@ Deno.test("Session.signal outlives failures of the store, and a logout that was 
   assert(failed instanceof Error);
   await settled();
   assertEquals(last.signal.aborted, false);
+  // and it does not hide what another process does later
+  assertEquals(await there.revoke(last.id), true);
+  assertEquals(await endOf(last.signal, 300), "revoked");
 });
 
 Deno.test("Session.signal waits for an end that is further away than a timer can be set", async () => {

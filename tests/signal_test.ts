@@ -91,10 +91,15 @@ testOnLiveStores(
       idleTimeout: 1_000,
       pollInterval: LONG,
     });
-    const visitor = await signedIn(sessions);
     const start = Date.now();
+    const visitor = await signedIn(sessions);
     await using stream = await openStream(sessions, visitor.token);
-    assertEquals(await endOf(stream.signal, 1_500), "idle-timeout");
+    const rotated = await signedIn(sessions);
+    await using second = await openStream(sessions, rotated.token);
+    await rotated.visit((session) => session.regenerate());
+    for (const { signal } of [stream, second]) {
+      assertEquals(await endOf(signal, 1_500), "idle-timeout");
+    }
     assert(Date.now() - start >= 900);
     assertEquals(store.watching, 0);
   },

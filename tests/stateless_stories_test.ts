@@ -5,7 +5,6 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   bearerTransport,
-  cookieTransport,
   headerTransport,
   MemoryStore,
   SessionManager,
@@ -95,7 +94,6 @@ Deno.test("a stateless session carries everything that structured clone carries"
     boxed: [Object(1), Object("x"), Object(true), Object(1n)],
     nested: { list: [1, [2, [3]], { deep: new Map([["k", [null]]]) }] },
     holes: [1, , 3], // deno-lint-ignore-line no-sparse-arrays
-    __proto__x: 1,
     cyclic,
   };
   const visitor = newVisitor();
@@ -233,8 +231,7 @@ Deno.test("R55 a stateless token shows nothing of what is in it", async () => {
   });
   const { token } = visitor;
   const decoded = atob(token.replaceAll("-", "+").replaceAll("_", "/"));
-  for (const text of ["ada@", "4711", "subject", visitor.token.slice(0, 0)]) {
-    if (text === "") continue;
+  for (const text of ["ada@", "4711", "subject"]) {
     assert(!token.includes(text) && !decoded.includes(text), text);
   }
   // the same content is another token each time
@@ -244,9 +241,9 @@ Deno.test("R55 a stateless token shows nothing of what is in it", async () => {
 
 Deno.test("a session of 200 KB works with a store, and is refused loudly without one", async () => {
   using kv = await Deno.openKv(":memory:");
+  const text = "x".repeat(200_000);
   for (const store of [kv, new MemoryStore()]) {
     const visitor = new Visitor(new SessionManager({ store }));
-    const text = "x".repeat(200_000);
     await visitor.visit((session) => session.set("text", text));
     assertEquals(await visitor.visit((session) => session.get("text")), text);
   }
@@ -254,7 +251,7 @@ Deno.test("a session of 200 KB works with a store, and is refused loudly without
   await visitor.visit((session) => session.set("n", 1));
   const { token } = visitor;
   const error = await assertRejects(
-    () => visitor.visit((session) => session.set("text", "x".repeat(200_000))),
+    () => visitor.visit((session) => session.set("text", text)),
     SessionTooLargeError,
     "at most 4096 bytes together",
   );
@@ -307,32 +304,4 @@ Deno.test("what a stateless session cannot do is a TypeError, at construction or
     const socket = new EventTarget() as WebSocket;
     assertThrows(() => session.attach(socket), TypeError, want);
   });
-});
-
-Deno.test("a stateless session goes by any transport, the first that yields one", async () => {
-  const sessions = new SessionManager({
-    ...STATELESS,
-    transport: [cookieTransport(), headerTransport()],
-  });
-  const byHeader = new SessionManager({
-    ...STATELESS,
-    transport: headerTransport(),
-  });
-  const login = await byHeader.handle(get(), (session) => {
-    session.login("ada");
-    return new Response();
-  });
-  const token = login.headers.get("x-session") ?? "";
-  assertEquals(login.headers.getSetCookie(), []);
-  const headers = { cookie: "__Host-session=garbage", "x-session": token };
-  const response = await sessions.handle(
-    new Request("https://example.com/", { headers }),
-    (session) => {
-      session.set("n", 1);
-      return new Response(session.subject);
-    },
-  );
-  assertEquals(await response.text(), "ada");
-  assertEquals(response.headers.getSetCookie(), []);
-  assert((response.headers.get("x-session") ?? "").length > token.length);
 });
