@@ -96,8 +96,10 @@ export class Decoder {
       }
       case "object":
         return this.#properties({}, n, json);
-      case "shared":
-        return this.#first(json as [number, unknown]);
+      case "shared": {
+        const [number, value] = json as [number, unknown];
+        return this.#create(value, number);
+      }
       case "ref":
         return this.#find(json as number);
       default:
@@ -108,13 +110,6 @@ export class Decoder {
   #keep<T extends object>(value: T, n: number | undefined): T {
     if (n !== undefined) this.#shared.set(n, value);
     return value;
-  }
-
-  #first([n, json]: [number, unknown]): unknown {
-    if (isObject(json) && Object.hasOwn(json, "$shared")) {
-      throw new SyntaxError(`Object ${n} has two numbers`);
-    }
-    return this.#create(json, n);
   }
 
   #find(n: number): object {

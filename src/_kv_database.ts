@@ -8,6 +8,8 @@
  * @module
  */
 
+import { answerOf, isUnanswered } from "./_kv_retry.ts";
+
 /** Most checks of one atomic operation on a file (Deno, `MAX_CHECKS`). */
 const ATOMIC_CHECKS = 100;
 /** Most checks of one atomic operation over KV Connect (denokv, `MAX_CHECKS`). */
@@ -79,8 +81,9 @@ export interface KvDatabase {
  * Where a `KvStore` takes its database from.
  *
  * - A database, or the promise of one: stays the caller's to close.
- * - A function that opens one: called on first use, again if it failed, and
- *   what it opened is closed when the store is disposed of.
+ * - A function that opens one: called on first use, again if it failed or the
+ *   database does not answer any more, and what it opened is closed then, or when
+ *   the store is disposed of.
  */
 export type KvSource =
   | KvDatabase
@@ -158,6 +161,17 @@ export class KvConnection {
     });
   }
 
+  /**
+   * Notes that the database has left a call without an answer. What was opened
+   * here is opened anew, for its connection may never say another word: Deno has
+   * one for all calls, and does not notice.
+   */
+  leftUnanswered(database: KvDatabase): void {
+    if (!this.#owned || this.database !== database) return;
+    this.database = undefined;
+    database.close();
+  }
+
   /** Notes that the database has refused an operation for the number of its checks. */
   tookTooManyChecks(): void {
     this.atomicChecks = REMOTE_ATOMIC_CHECKS;
@@ -194,7 +208,7 @@ export class KvConnection {
         "Cannot use KvStore: it must not be disposed of: received a call after its disposal",
       );
     }
-    const database = await this.#open();
+    const database = await this.#opened();
     if (!isKvDatabase(database)) {
       throw new TypeError(
         `Cannot open KvStore: "kv" must lead to a Deno.Kv: received ${
@@ -203,6 +217,18 @@ export class KvConnection {
       );
     }
     return this.database = database;
+  }
+
+  async #opened(): Promise<KvDatabase> {
+    if (!this.#owned) return await this.#open();
+    const opening = Promise.resolve(this.#open());
+    try {
+      return await answerOf(opening);
+    } catch (error) {
+      // Nobody waits for it any more.
+      if (isUnanswered(error)) opening.then((late) => late.close(), () => {});
+      throw error;
+    }
   }
 }
 

@@ -96,13 +96,18 @@ export class KvReader {
   }
 
   async #tracked<T>(run: (database: KvDatabase) => Promise<T>): Promise<T> {
-    this.#connection.enter();
+    const connection = this.#connection;
+    connection.enter();
     try {
-      return await run(
-        this.#connection.database ?? await this.#connection.open(),
-      );
+      const database = connection.database ?? await connection.open();
+      try {
+        return await run(database);
+      } catch (error) {
+        if (isUnanswered(error)) connection.leftUnanswered(database);
+        throw error;
+      }
     } finally {
-      this.#connection.leave();
+      connection.leave();
     }
   }
 }

@@ -114,8 +114,14 @@ export async function retryTransient<T>(
   }
 }
 
-/** Waits for an answer as long as there is hope. */
-function answerOf<T>(answer: Promise<T>): Promise<T> {
+/**
+ * Waits for an answer, as long as there is hope.
+ *
+ * @param answer What may never come.
+ * @returns The answer.
+ * @throws What it failed with, or an error for which {@linkcode isUnanswered} holds.
+ */
+export function answerOf<T>(answer: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const call = deadlines.begin(() => reject(new NoAnswer()));
     answer.then((value) => {

@@ -115,6 +115,7 @@ export class KvWriter {
     try {
       database = this.#connection.database ?? await this.#connection.open();
     } catch (error) {
+      if (isUnanswered(error)) group.push(...this.#queue.splice(0));
       for (const { reject } of group) reject(error);
       return;
     }
@@ -144,8 +145,11 @@ export class KvWriter {
       }
     }
     const silent = isUnanswered(failed?.error);
-    // Those in the queue would only wait for the same silence.
-    if (silent) group.push(...this.#queue.splice(0));
+    if (silent) {
+      this.#connection.leftUnanswered(database);
+      // Those in the queue would only wait for the same silence.
+      group.push(...this.#queue.splice(0));
+    }
     if (group.length === 1 || silent || isTransient(failed?.error)) {
       for (const { resolve, reject } of group) {
         if (failed === undefined) resolve({ ok: false });

@@ -63,7 +63,7 @@ export interface KvStoreOptions {
  *   operations, each with an outcome of its own. A call that comes alone goes
  *   out at once.
  * - "database is locked" and other failures that pass by themselves are retried
- *   for up to two seconds.
+ *   for up to two seconds. A call fails after ten seconds without an answer.
  *
  * @example Sessions in a database file
  * ```ts
@@ -105,7 +105,9 @@ export class KvStore implements SessionStore {
    *
    * @param kv A database or a promise of one, which stays yours to close; or a
    *   function that opens one, such as `openDefaultKv`, which is called on first
-   *   use, and whose database is closed when the store is disposed of.
+   *   use, and whose database is closed when the store is disposed of. It is
+   *   called again when a call got no answer: over KV Connect, a new connection
+   *   may work where the old one has gone silent.
    * @param options The prefix of the keys, and whether to batch.
    * @throws {TypeError} If an argument is not what it must be.
    */
@@ -245,7 +247,8 @@ export class KvStore implements SessionStore {
   /**
    * Calls back when a record has changed, as far as the database can tell.
    *
-   * A KV file tells of changes made by the same process only.
+   * A KV file tells of changes made by the same process only. Up to 64 records
+   * of a database are watched at a time.
    *
    * @example Hearing of a change
    * ```ts

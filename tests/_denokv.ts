@@ -50,7 +50,7 @@ export class Denokv implements AsyncDisposable {
 
   /** Starts the server again, with what it kept. */
   async restart(): Promise<void> {
-    this.#process = await spawn([
+    this.#process = spawn([
       ...["--sqlite-path", `${this.#folder}/kv.db`, "serve"],
       ...["--access-token", ACCESS_TOKEN, "--addr", `127.0.0.1:${this.port}`],
     ]);
@@ -127,8 +127,8 @@ export function sharedDenokv(): () => Denokv {
   };
 }
 
-async function spawn(args: string[]): Promise<Deno.ChildProcess> {
-  for (const path of await candidates()) {
+function spawn(args: string[]): Deno.ChildProcess {
+  for (const path of candidates()) {
     try {
       return new Deno.Command(path, {
         args,
@@ -148,7 +148,7 @@ async function spawn(args: string[]): Promise<Deno.ChildProcess> {
 }
 
 /** Where the server may be. */
-async function candidates(): Promise<string[]> {
+function candidates(): string[] {
   const given = Deno.env.get("DENOKV");
   if (given !== undefined) return [given];
   const home = Deno.env.get("HOME") ?? Deno.env.get("USERPROFILE");

@@ -1,16 +1,18 @@
 /**
  * An app on a remote Deno KV, in a process of its own. Run with the address of
- * the database, and the manager's options in JSON.
+ * the database, the manager's options in JSON, and `reopening` if the store is
+ * to open the database itself.
  *
  * @module
  */
 
-import { SessionManager } from "@tessera/session";
+import { KvStore, SessionManager } from "@tessera/session";
 
-const [address = "", options = "{}"] = Deno.args;
+const [address = "", options = "{}", mode] = Deno.args;
+const open = () => Deno.openKv(address);
 
 const sessions = new SessionManager({
-  store: await Deno.openKv(address),
+  store: mode === "reopening" ? new KvStore(open) : await open(),
   onError: ({ name, message }) =>
     Response.json({ name, message }, { status: 503 }),
   ...JSON.parse(options),

@@ -12,8 +12,10 @@ import { COOKIE, tokenOf } from "./_helpers.ts";
 /** No request of these tests takes longer, unless something is wrong. */
 const REQUEST_LIMIT_MS = 30_000;
 
-/** What the app may change about its manager. */
+/** What may be different about the app. */
 export interface AppOptions {
+  /** Whether the store opens the database itself, anew if need be. */
+  reopening?: boolean;
   pollInterval?: number;
   storeTimeout?: number;
 }
@@ -43,7 +45,7 @@ export class KvConnectApp implements AsyncDisposable {
   /** Starts the app on a database, and waits until it listens. */
   static async start(
     address: string,
-    options: AppOptions = {},
+    { reopening = false, ...options }: AppOptions = {},
   ): Promise<KvConnectApp> {
     const child = new Deno.Command(Deno.execPath(), {
       args: [
@@ -51,6 +53,7 @@ export class KvConnectApp implements AsyncDisposable {
         ...["--unstable-kv", "--allow-net=127.0.0.1", "--allow-env"],
         ...["--allow-read", "tests/_kv_connect_app.ts"],
         ...[address, JSON.stringify(options)],
+        ...(reopening ? ["reopening"] : []),
       ],
       cwd: ROOT,
       env: { NO_COLOR: "1", ...DENOKV_ENV },

@@ -84,6 +84,7 @@ export class PostgresServer implements AsyncDisposable {
       backoff: () => 0.05,
       connect_timeout: 5,
       max_lifetime: null,
+      connection: { statement_timeout: 20_000 },
       onnotice: () => {},
       ...options,
     });

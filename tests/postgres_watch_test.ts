@@ -57,9 +57,10 @@ Deno.test("PostgresStore.watch() hears of each change through another process, a
   await using here = await open();
   await using there = here.again();
   for (const id of ["A", "B"]) await put(there.store, id);
-  const [a, b] = [new Watcher(here, "A"), new Watcher(here, "B")];
   // each is called once when its watch has begun
+  const a = new Watcher(here, "A");
   await a.heard("the begin of the watch of A");
+  const b = new Watcher(here, "B");
   await b.heard("the begin of the watch of B");
   for (let n = 0; n < 3; n++) {
     await put(there.store, "A", n);

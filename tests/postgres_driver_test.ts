@@ -121,3 +121,28 @@ Deno.test("PostgresStore.commit() on other records does not wait for one that is
 async function settle(): Promise<void> {
   for (let n = 0; n < 50; n++) await undefined;
 }
+
+Deno.test("PostgresStore.commit() is not sent again when the connection is lost: it may have taken place", async () => {
+  const lost = Object.assign(new Error("lost"), { code: "CONNECTION_CLOSED" });
+  const ended = Object.assign(new Error("ended"), {
+    code: "57P01",
+    severity: "FATAL",
+  });
+  for (const error of [lost, ended]) {
+    const sql = new StuckSql(0);
+    sql.unsafe = () => {
+      sql.queries++;
+      const rows = Promise.reject(error);
+      return Object.assign(rows, { values: () => rows });
+    };
+    const store = new PostgresStore(sql);
+    const results = await Promise.allSettled(
+      ["A", "B", "C"].map((id) => store.commit(toCommit({ delete: [{ id }] }))),
+    );
+    assertEquals(
+      results.map((it) => it.status === "rejected" && it.reason),
+      [error, error, error],
+    );
+    assertEquals(sql.queries, 1);
+  }
+});
