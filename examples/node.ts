@@ -1,7 +1,8 @@
 // npx jsr add @tessera/session && npm install @deno/kv tsx && npx tsx examples/node.ts
 
 import { createServer, type IncomingMessage } from "node:http";
-import { env } from "node:process";
+import type { AddressInfo } from "node:net";
+import { env, stderr, stdout } from "node:process";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { openKv } from "@deno/kv";
@@ -45,11 +46,12 @@ const server = createServer(async (incoming, outgoing) => {
     if (response.body === null) outgoing.end();
     else await pipeline(Readable.fromWeb(response.body), outgoing);
   } catch (error) {
-    console.error(error); // deno-lint-ignore no-console
+    stderr.write(`${error instanceof Error ? error.stack : error}\n`);
     if (!outgoing.headersSent) outgoing.writeHead(500);
     outgoing.end();
   }
 });
 server.listen(Number(env.PORT ?? 8000), "localhost", () => {
-  console.log(`Listening on http://localhost:${server.address().port}`);
+  const { port } = server.address() as AddressInfo;
+  stdout.write(`Listening on http://localhost:${port}\n`);
 });

@@ -4,6 +4,9 @@
  * @module
  */
 
+/** The longest delay that a timer can have (HTML §8.6: a signed 32-bit integer). */
+export const MAX_TIMER_MS = 2 ** 31 - 1;
+
 /** A call that must end in time. */
 export interface Call {
   /** Called if it did not. */
@@ -37,7 +40,7 @@ export class Deadlines {
   begin(expire: () => void): Call {
     const call = { expire, deadline: performance.now() + this.#timeout };
     this.#calls.add(call);
-    this.#timer ??= setTimeout(() => this.#expire(), this.#timeout);
+    if (this.#timer === undefined) this.#schedule(this.#timeout);
     return call;
   }
 
@@ -49,14 +52,20 @@ export class Deadlines {
     this.#timer = undefined;
   }
 
+  #schedule(delay: number): void {
+    this.#timer = setTimeout(
+      () => this.#expire(),
+      Math.min(delay, MAX_TIMER_MS),
+    );
+  }
+
   #expire(): void {
     this.#timer = undefined;
     const now = performance.now();
     for (const call of this.#calls) {
       const left = call.deadline - now;
       if (left >= 1) {
-        this.#timer = setTimeout(() => this.#expire(), left);
-        return;
+        return this.#schedule(left);
       }
       this.#calls.delete(call);
       call.expire();

@@ -73,9 +73,19 @@ function toStore(option: StoreOption, batch: boolean): SessionStore {
   }
   throw new TypeError(
     `Cannot create SessionManager: "store" must be a SessionStore, a Deno.Kv, or a promise of one: received ${
-      describeType(option)
+      describeStore(given)
     }`,
   );
+}
+
+/** Says what is given for a store, and what it lacks if it was meant for one. */
+function describeStore(given: Partial<SessionStore> | null): string {
+  const missing = (["get", "commit", "list"] as const).filter((name) =>
+    typeof given?.[name] !== "function"
+  );
+  return describeType(given) === "object" && missing.length < 3
+    ? `an object without ${missing.join(" and ")}`
+    : describeType(given);
 }
 
 /** Stands where a stateless manager has no store; nothing calls it. */
@@ -137,8 +147,15 @@ export class GuardedStore implements SessionStore {
     }
   }
 
+  /** Watches, if the store can; as a hint may be missing, one that fails is ignored. */
   watch(id: string, changed: () => void, signal: AbortSignal): void {
-    this.#store?.watch?.(id, changed, signal);
+    try {
+      // an async function fits the type, and its rejection would end the process
+      const watching: unknown = this.#store?.watch?.(id, changed, signal);
+      if (watching instanceof Promise) watching.catch(() => {});
+    } catch {
+      // the manager polls
+    }
   }
 
   /** Closes what was opened for the manager. */

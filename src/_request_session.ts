@@ -21,6 +21,7 @@ import {
   touchDue,
 } from "./_record.ts";
 import { nextNonce } from "./_nonce.ts";
+import type { Renamings } from "./_renamings.ts";
 import { SessionClosedError } from "./errors.ts";
 import type { SessionTransport } from "./session_transport.ts";
 import { generateSecret } from "./token.ts";
@@ -58,6 +59,8 @@ export interface SessionParts {
   readonly committer: SessionCommitter;
   /** What watches for its end. */
   readonly watcher: SessionWatcher;
+  /** What remembers the new ids that requests choose. */
+  readonly renamings: Renamings;
 }
 
 /** What a session is made of. */
@@ -92,6 +95,7 @@ export class RequestSession implements SessionIo {
   #storedId: string | undefined;
   readonly #committer: SessionCommitter;
   readonly #watcher: SessionWatcher;
+  readonly #renamings: Renamings;
   #committing: Promise<void> | undefined;
 
   /**
@@ -101,7 +105,7 @@ export class RequestSession implements SessionIo {
    * @param init What it is made of.
    */
   constructor(parts: SessionParts, init: RequestSessionInit) {
-    const { settings, committer, watcher } = parts;
+    const { settings, committer, watcher, renamings } = parts;
     this.settings = settings;
     this.origin = init.origin;
     this.loaded = init.loaded;
@@ -113,6 +117,7 @@ export class RequestSession implements SessionIo {
       : settings.now();
     this.#committer = committer;
     this.#watcher = watcher;
+    this.#renamings = renamings;
     this.handle = new SessionHandle(this, init.loaded);
   }
 
@@ -168,7 +173,9 @@ export class RequestSession implements SessionIo {
   }
 
   nextId(): string {
-    return this.settings.nextId();
+    const id = this.settings.nextId();
+    if (this.#storedId !== undefined) this.#renamings.begin(this.#storedId, id);
+    return id;
   }
 
   /** The name of the write that makes an id; the same when it is tried again. */

@@ -97,14 +97,20 @@ async function endEach(
   return count;
 }
 
-/** The id that was named, and the one it leads to by now. */
+/**
+ * The id that was named, and the one it leads to by now.
+ *
+ * A request that has logged in or regenerated names the id that its session is to get.
+ */
 async function idsOf(
   writer: StoreWriter,
   id: string | undefined,
 ): Promise<ReadonlySet<string>> {
-  return id === undefined
-    ? new Set()
-    : new Set([id, (await findId(writer, id)) ?? id]);
+  if (id === undefined) return new Set();
+  const previous = writer.reader.renamings.previousOf(id);
+  const named = previous === undefined ? [id] : [id, previous];
+  const found = await Promise.all(named.map((one) => findId(writer, one)));
+  return new Set([...named, ...found].filter((one) => one !== undefined));
 }
 
 /** The id of the living session that an id leads to. */

@@ -77,6 +77,8 @@ export class SessionData {
   delete(key: string): boolean {
     if (!this.#writable().delete(key)) return false;
     this.#tracked?.delete(key);
+    const latest = this.#latest?.get(key);
+    if (latest?.type === "set") latest.value = undefined; // no longer the session's affair
     this.#append({ type: "delete", key });
     return true;
   }

@@ -82,7 +82,9 @@ export class SessionHandle implements Session {
 
   /** Finds what a handle was made with; `undefined` if it is no handle. */
   static ioOf(handle: object): SessionIo | undefined {
-    return #io in handle ? handle.#io : undefined;
+    return typeof handle === "object" && handle !== null && #io in handle
+      ? handle.#io
+      : undefined;
   }
 
   get id(): string {
@@ -230,9 +232,11 @@ export class SessionHandle implements Session {
     this.#status = "destroyed";
   }
 
-  async commit(): Promise<void> {
+  commit(): Promise<void> {
     this.#accessed = true;
-    await this.#io.commit();
+    const committing = this.#io.commit();
+    committing.catch(() => {}); // where nobody waits, the commit after the handler tries again
+    return committing;
   }
 
   get signal(): AbortSignal {
@@ -343,10 +347,11 @@ export class SessionHandle implements Session {
       );
     }
     if (this.#status !== "open") {
-      const late = this.#status === "destroyed" ? "destroy" : "the commit";
       throw closed(
         action,
-        `a change after ${late}; use manager.edit from sockets and queues`,
+        this.#status === "destroyed"
+          ? "a change after destroy"
+          : "a change after the commit; use manager.edit from sockets and queues",
       );
     }
   }

@@ -87,6 +87,7 @@ export class SessionLoader {
   ): T[] {
     const tokens: T[] = [];
     for (const text of distinct(texts)) {
+      if (typeof text !== "string") continue; // a header's null, from a transport in JavaScript
       const token = read(text);
       if (typeof token === "string") {
         this.#settings.emit({ type: "refused", reason: token });

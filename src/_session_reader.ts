@@ -7,6 +7,7 @@
 import { Endings } from "./_endings.ts";
 import type { LoadedState } from "./_session_handle.ts";
 import { expiredBy, parseRecord } from "./_record.ts";
+import { Renamings } from "./_renamings.ts";
 import type { Settings } from "./_settings.ts";
 import { checkLoaded } from "./_validation.ts";
 import type { EndReason, RefusalReason } from "./events.ts";
@@ -51,6 +52,8 @@ export class SessionReader {
   readonly #settings: Settings;
   /** What this process knows of the ends of sessions. */
   readonly endings = new Endings();
+  /** The new ids that requests have chosen. */
+  readonly renamings = new Renamings();
 
   /** Constructs a reader. */
   constructor(settings: Settings) {
@@ -78,7 +81,8 @@ export class SessionReader {
     let revivals = 0;
     for (let next = id; hops.length <= MAX_FORWARDS;) {
       const found = await store.get(next);
-      if (found === undefined) {
+      // who writes a store in JavaScript may say null
+      if (found === undefined || found === null) {
         return { missing: this.endOf(next) ?? "unknown", id: next };
       }
       const record = parseRecord(found.record);

@@ -4,14 +4,12 @@
  * @module
  */
 
+import { MAX_TIMER_MS } from "./_deadlines.ts";
 import type { EndingListener } from "./_endings.ts";
 import { expiredBy, type SessionRecord } from "./_record.ts";
 import type { Missing, SessionReader } from "./_session_reader.ts";
 import type { Settings } from "./_settings.ts";
 import type { EndReason, RefusalReason } from "./events.ts";
-
-/** The longest delay that a timer can have (HTML §8.6: a signed 32-bit integer). */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** So many watched sessions are read at a time when polling. */
 const POLL_BATCH = 100;
@@ -191,7 +189,7 @@ export class SessionWatcher implements EndingListener {
     }
     this.#poll = setTimeout(
       () => void this.#pollAll(),
-      this.#settings.pollInterval,
+      Math.min(this.#settings.pollInterval, MAX_TIMER_MS),
     );
   }
 

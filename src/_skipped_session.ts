@@ -31,6 +31,29 @@ export const SKIPPED_SESSION: Session = new Proxy(
   },
 );
 
+/**
+ * Says whether a request is to have no session.
+ *
+ * @param skip The `skip` option.
+ * @param request The request.
+ * @returns Whether `skip` says so.
+ * @throws {TypeError} If it returns a promise, which would always be a yes.
+ */
+export function isSkipped(
+  skip: ((request: Request) => boolean) | undefined,
+  request: Request,
+): boolean {
+  if (skip === undefined) return false;
+  const answer: unknown = skip(request);
+  if (answer instanceof Promise) {
+    answer.catch(() => {}); // it is refused, so nobody else will handle its rejection
+    throw new TypeError(
+      `Cannot load session: "skip" must be synchronous, and return a boolean: received a promise`,
+    );
+  }
+  return Boolean(answer);
+}
+
 function skipped(key: string): SessionSkippedError {
   return new SessionSkippedError(
     `Cannot use session: want a request that "skip" does not leave out: received a use of "${key}"`,

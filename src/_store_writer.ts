@@ -75,7 +75,8 @@ export class StoreWriter {
     const found = await this.settings.store.get(id);
     if (nonce === undefined) {
       // what this process has ended in another way, this write did not
-      return found === undefined && this.reader.endOf(id) === undefined;
+      return (found ?? undefined) === undefined &&
+        this.reader.endOf(id) === undefined;
     }
     const record = parseRecord(found?.record);
     return record !== undefined && !("forward" in record) &&

@@ -109,10 +109,10 @@ export function cookieTransport(options: CookieOptions = {}): SessionTransport {
       // a fresh object each time: setCookie changes what it is given
       const cookie: Cookie = { ...attributes, value: token };
       if (lifetime !== undefined) cookie.maxAge = lifetime;
-      setCookie(headers, cookie);
+      replaceCookie(headers, cookie);
     },
     clear: (headers) => {
-      setCookie(headers, {
+      replaceCookie(headers, {
         ...attributes,
         value: "",
         maxAge: 0,
@@ -120,6 +120,35 @@ export function cookieTransport(options: CookieOptions = {}): SessionTransport {
       });
     },
   };
+}
+
+/**
+ * Sets a cookie, in place of one that browsers would replace by it (RFC 6265bis §5.7):
+ * the response may have been answered for the session before.
+ */
+function replaceCookie(headers: Headers, cookie: Cookie): void {
+  const others = headers.getSetCookie();
+  const begin = `${cookie.name}=`;
+  if (!others.some((line) => line.startsWith(begin))) {
+    return setCookie(headers, cookie);
+  }
+  const own = new Headers();
+  setCookie(own, cookie);
+  const [line = ""] = own.getSetCookie();
+  headers.delete("set-cookie");
+  for (const other of others) {
+    const replaced = other.startsWith(begin) &&
+      scopeOf(other) === scopeOf(line);
+    if (!replaced) headers.append("set-cookie", other);
+  }
+  headers.append("set-cookie", line);
+}
+
+/** What tells cookies of one name apart: every attribute but the lifetime. */
+function scopeOf(line: string): string {
+  return line.split("; ").slice(1).filter((attribute) =>
+    !/^(?:Max-Age|Expires)=/.test(attribute)
+  ).join("; ");
 }
 
 /**

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checkOptions, describeType } from "./_check.ts";
+import { checkOptions, checkType, describeType } from "./_check.ts";
 import { problem } from "./_problem.ts";
 
 /** Methods that change nothing (RFC 9110 §9.2.1). */
@@ -40,7 +40,8 @@ export interface CrossOriginProtectionOptions {
  * @param handler Answers a request; must not change anything for a safe method.
  * @param options Which other origins are trusted.
  * @returns The guarded handler.
- * @throws {TypeError} If an option is unknown, or an origin is none.
+ * @throws {TypeError} If the handler is no function, an option is unknown, or an origin is
+ *   none.
  *
  * @example A form of another site
  * ```ts
@@ -65,6 +66,7 @@ export function crossOriginProtection<
   options: CrossOriginProtectionOptions = {},
 ): (request: Request, ...rest: Rest) => Promise<Response> {
   const action = "create crossOriginProtection";
+  checkType(action, "handler", handler, "function");
   const { trustedOrigins = [] } = checkOptions(action, options, [
     "trustedOrigins",
   ]);

@@ -104,6 +104,7 @@ export function requireSession<
   options: RequireSessionOptions<Data, Flash> = {},
 ): (request: Request, ...rest: Rest) => Promise<Response> {
   const action = "create requireSession";
+  checkType(action, "handler", handler, "function");
   if (!(manager instanceof SessionManager)) {
     throw new TypeError(
       `Cannot ${action}: "manager" must be a SessionManager: received ${

@@ -21,7 +21,7 @@ import {
 import { type RevokeAllOptions, revokeSubject } from "./_revocation.ts";
 import { resolveSettings, type Settings } from "./_settings.ts";
 import { SessionWatcher } from "./_session_watcher.ts";
-import { SKIPPED_SESSION } from "./_skipped_session.ts";
+import { isSkipped, SKIPPED_SESSION } from "./_skipped_session.ts";
 import { StoreWriter } from "./_store_writer.ts";
 import { traced } from "./_trace.ts";
 import { isDropped } from "./_insecure.ts";
@@ -90,6 +90,7 @@ export class SessionManager<
       settings: this.#settings,
       committer: new Committer(this.#writer),
       watcher: new SessionWatcher(this.#settings, this.#reader),
+      renamings: this.#reader.renamings,
     };
   }
 
@@ -113,14 +114,14 @@ export class SessionManager<
     run: (session: Session<Data, Flash>) => Response | Promise<Response>,
   ): Promise<Response> {
     const settings = this.#settings;
-    if (settings.skip?.(request)) return await run(skippedSession());
+    if (isSkipped(settings.skip, request)) return await run(skippedSession());
     let session: RequestSession | undefined;
     enterRequest(request, settings);
     try {
       const opening = this.#open(request);
       session = opening instanceof Promise ? await opening : opening;
       const response = await run(handleOf(session));
-      assertResponse(response);
+      assertResponse(response, "respond", "the handler must return");
       const answer = this.#finish(session, response);
       return answer instanceof Promise ? await answer : answer;
     } catch (error) {
@@ -146,7 +147,7 @@ export class SessionManager<
     ) => Response | Promise<Response>,
   ): Promise<Response> {
     const settings = this.#settings;
-    if (settings.skip?.(request)) {
+    if (isSkipped(settings.skip, request)) {
       return await run(() => Promise.resolve(skippedSession()));
     }
     let opening: Promise<RequestSession> | undefined;
@@ -159,7 +160,7 @@ export class SessionManager<
     enterRequest(request, settings);
     try {
       const response = await run(() => handled(load()));
-      assertResponse(response);
+      assertResponse(response, "respond", "the handler must return");
       return opening === undefined
         ? response
         : await this.#finish(await opening, response);
@@ -179,7 +180,11 @@ export class SessionManager<
       onError !== undefined &&
       (error instanceof SessionStoreError ||
         error instanceof SessionConflictError)
-    ) return await onError(error, request);
+    ) {
+      const response = await onError(error, request);
+      assertResponse(response, "respond", `"onError" must return`);
+      return response;
+    }
     throw error;
   }
 
@@ -193,7 +198,7 @@ export class SessionManager<
    *   `onInvalid` is `"fail"`.
    */
   async load(request: Request): Promise<Session<Data, Flash>> {
-    if (this.#settings.skip?.(request)) {
+    if (isSkipped(this.#settings.skip, request)) {
       return skippedSession();
     }
     return handleOf(await this.#open(request));
@@ -205,7 +210,7 @@ export class SessionManager<
    * @param session The session, from {@linkcode load}.
    * @param response The response to send.
    * @returns The response, with the cookie if there is one to set.
-   * @throws {TypeError} If the session was not loaded by this manager.
+   * @throws {TypeError} If the session was not loaded by this manager, or the response is none.
    * @throws What {@linkcode handle} throws for the commit.
    */
   async commit(
@@ -221,6 +226,7 @@ export class SessionManager<
         }`,
       );
     }
+    assertResponse(response, "commit session", `"response" must be`);
     return await this.#finish(owner, response);
   }
 
@@ -424,14 +430,16 @@ function skippedSession<Data extends object, Flash extends object>(): Session<
 }
 
 /** Makes sure that a handler answered; responses of other realms and polyfills count too. */
-function assertResponse(value: unknown): asserts value is Response {
+function assertResponse(
+  value: unknown,
+  action: string,
+  want: string,
+): asserts value is Response {
   if (
     typeof value === "object" && value !== null && "headers" in value &&
     "status" in value
   ) return;
   throw new TypeError(
-    `Cannot respond: the handler must return a Response: received ${
-      describeType(value)
-    }`,
+    `Cannot ${action}: ${want} a Response: received ${describeType(value)}`,
   );
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkType } from "./_check.ts";
 import type { Session, UntypedData } from "./session.ts";
 import type { SessionManager } from "./session_manager.ts";
 import type { SessionOptions } from "./session_options.ts";
@@ -36,7 +37,8 @@ export interface LazySession<
  * @param handler Answers a request: `(request, lazy, ...rest) => Response`.
  * @param optionsOrManager Options, or a manager that is shared with other handlers.
  * @returns The handler, without the session: `(request, ...rest) => Promise<Response>`.
- * @throws {TypeError} If an option is unknown, of the wrong type, or contradicts another.
+ * @throws {TypeError} If the handler is no function, or an option is unknown, of the wrong
+ *   type, or contradicts another.
  * @throws {RangeError} If a number among the options is out of its range.
  *
  * @example Only some pages need the session
@@ -71,6 +73,7 @@ export function withLazySession<
   ) => Response | Promise<Response>,
   optionsOrManager?: SessionOptions<Data> | SessionManager<Data, Flash>,
 ): (request: Request, ...rest: Rest) => Promise<Response> {
+  checkType("create withLazySession", "handler", handler, "function");
   const manager = toManager(optionsOrManager);
   return (request, ...rest) =>
     manager.handleLazily(

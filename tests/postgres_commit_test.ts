@@ -241,7 +241,7 @@ Deno.test("PostgresStore.commit() takes its locks by id, so that two never wait 
   const { store, table } = mine;
   for (const id of ["B", "A"]) await put(store, id, "old");
   const touch = `UPDATE ${table} SET watched = watched WHERE id = 'A'`;
-  const vacant = [{ id: "N", version: null }];
+  const vacant = [{ id: "0", version: null }];
   for (const check of [[], vacant]) {
     const rival = await startRival(other.sql, touch);
     const blocked = store.commit(toCommit({
@@ -256,8 +256,8 @@ Deno.test("PostgresStore.commit() takes its locks by id, so that two never wait 
     // nor has it put a row where there is none
     await other.sql.unsafe(`
       SET LOCAL lock_timeout = 500;
-      ${insert(table, "N")};
-      DELETE FROM ${table} WHERE id = 'N'`);
+      ${insert(table, "0")};
+      DELETE FROM ${table} WHERE id = '0'`);
     await rival.commit();
     assertEquals((await blocked).ok, true);
   }

@@ -57,6 +57,10 @@ Deno.test("PostgresStore.watch() hears of each change through another process, a
   await using here = await open();
   await using there = here.again();
   for (const id of ["A", "B"]) await put(there.store, id);
+  // ids that there cannot be do no harm
+  const odd = ["\0", "\ud800", "x".repeat(3_000)].map((id) =>
+    new Watcher(here, id)
+  );
   // each is called once when its watch has begun
   const a = new Watcher(here, "A");
   await a.heard("the begin of the watch of A");
@@ -75,8 +79,7 @@ Deno.test("PostgresStore.watch() hears of each change through another process, a
   assertEquals([a.calls, b.calls], [0, 0]);
   await Promise.all([put(there.store, "B"), put(there.store, "C")]);
   await b.heard("a write among others");
-  a.stop();
-  b.stop();
+  for (const watcher of [a, b, ...odd]) watcher.stop();
 });
 
 Deno.test("PostgresStore.watch() hears of a record that this process creates later", async () => {

@@ -1,12 +1,14 @@
 /**
- * The demo: one page on sessions in a Deno KV file.
+ * The demo: one page on sessions, in a Deno KV file or wherever you want them.
  *
  * ```sh
  * deno run --unstable-kv --allow-net --allow-env --allow-read --allow-write \
  *   examples/demo/main.ts
  * ```
  *
- * `PORT` and `DEMO_DB` say where it listens and what file it keeps.
+ * `PORT` says where it listens, and `DEMO_STORE` where the sessions are: a path,
+ * `redis://…`, `postgres://…`, or `http(s)://…` for KV Connect with an access
+ * token in `DENO_KV_ACCESS_TOKEN`. `DEMO_DB` is the path if there is none.
  *
  * @module
  */
@@ -14,12 +16,17 @@
 import { SessionManager } from "@tessera/session";
 import { createApp } from "./app.ts";
 import type { DemoData, DemoFlash } from "./actions.ts";
+import { openStore } from "./store.ts";
 
 const port = Number(Deno.env.get("PORT") ?? 8000);
-const path = Deno.env.get("DEMO_DB") ?? "./demo.db";
+const address = Deno.env.get("DEMO_STORE") || Deno.env.get("DEMO_DB") ||
+  "./demo.db";
 
-using kv = await Deno.openKv(path);
-await using sessions = new SessionManager<DemoData, DemoFlash>({ store: kv });
+await using stack = new AsyncDisposableStack();
+const store = await openStore(address, stack);
+const sessions = stack.use(
+  new SessionManager<DemoData, DemoFlash>({ store }),
+);
 
 const stop = new AbortController();
 const signals: Deno.Signal[] = Deno.build.os === "windows"
