@@ -71,8 +71,8 @@ export interface KvDatabase {
   ): AsyncIterable<KvEntry>;
   /** Starts an atomic operation. */
   atomic(): KvAtomic;
-  /** Streams the states of keys, the present one first; optional. */
-  watch?(keys: readonly KvKey[]): KvWatchStream;
+  /** Streams all the states of keys, the present one first; optional. */
+  watch?(keys: readonly KvKey[], options: { raw: true }): KvWatchStream;
   /** Closes the database. */
   close(): void;
 }

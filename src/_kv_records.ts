@@ -43,7 +43,7 @@ export class KvRecords {
       const { value, versionstamp } = entry;
       if (versionstamp === null) return undefined;
       return partsOf(value) === undefined
-        ? { record: value, version: versionstamp }
+        ? { record: own(value), version: versionstamp }
         : this.resolve(id, entry);
     });
   }

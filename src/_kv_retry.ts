@@ -56,7 +56,7 @@ export function isUnanswered(error: unknown): boolean {
 
 /** Says whether an atomic operation had more checks than the database takes. */
 export function hadTooManyChecks(error: unknown): boolean {
-  return error instanceof Error && /too many checks/i.test(error.message);
+  return error instanceof Error && /too ?many ?checks/i.test(error.message);
 }
 
 /** Says whether an error passes by itself. */

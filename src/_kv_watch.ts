@@ -13,6 +13,9 @@ import type { KvConnection, KvDatabase, KvKey } from "./_kv_database.ts";
  */
 const MAX_WATCHES = 64;
 
+/** `npm:@deno/kv` never ends a watch that is cancelled before its first answer. */
+const CANCELS_EARLY = "Deno" in globalThis;
+
 /** How many watches each database has. */
 const watches = new WeakMap<KvDatabase, number>();
 
@@ -40,19 +43,23 @@ export async function watchKey(
     if (database.watch === undefined || isAborted(signal)) return;
     const others = watches.get(database) ?? 0;
     if (others >= MAX_WATCHES) return;
-    const reader = database.watch([key]).getReader();
+    // Raw: in `npm:@deno/kv`, to cancel any other stream blocks the process.
+    const reader = database.watch([key], { raw: true }).getReader();
     watches.set(database, others + 1);
-    const cancel = () => void reader.cancel().catch(() => {});
+    // The first is the present state: a change only if the key has gone since
+    // it was read last, for a watch takes a while to begin.
+    let first = true;
+    const cancel = () => {
+      if (CANCELS_EARLY || !first) void reader.cancel().catch(() => {});
+    };
     signal.addEventListener("abort", cancel, { once: true });
     try {
-      // The first is the present state: a change only if the key has gone since
-      // it was read last, for a watch takes a while to begin.
-      let first = true;
       for (;;) {
         const { done, value } = await reader.read();
-        if (done || isAborted(signal)) break;
-        if (!first || value?.[0]?.versionstamp === null) changed();
+        const changes = !first || value?.[0]?.versionstamp === null;
         first = false;
+        if (done || isAborted(signal)) break;
+        if (changes) changed();
       }
     } finally {
       watches.set(database, (watches.get(database) ?? 1) - 1);

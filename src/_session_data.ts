@@ -75,6 +75,7 @@ export class SessionData {
 
   /** Removes a value; says whether there was one. */
   delete(key: string): boolean {
+    // what this request never saw comes after it, if another one is setting it now
     if (!this.#writable().delete(key)) return false;
     this.#tracked?.delete(key);
     const latest = this.#latest?.get(key);

@@ -56,7 +56,7 @@ const NO_CHANGES: Changes = {
 /** The one implementation of `Session`. */
 export class SessionHandle implements Session {
   readonly #io: SessionIo;
-  readonly isNewAtLoad: boolean;
+  readonly #newAtLoad: boolean;
   #status: Status = "open";
   #accessed = false;
   #id: string | undefined;
@@ -74,7 +74,7 @@ export class SessionHandle implements Session {
    */
   constructor(io: SessionIo, loaded: LoadedState | undefined) {
     this.#io = io;
-    this.isNewAtLoad = loaded === undefined;
+    this.#newAtLoad = loaded === undefined;
     this.#id = loaded?.id;
     this.#record = loaded?.record;
     this.#data = new SessionData(loaded?.data ?? NO_DATA);
@@ -98,7 +98,7 @@ export class SessionHandle implements Session {
 
   get isNew(): boolean {
     this.#accessed = true;
-    return this.isNewAtLoad;
+    return this.#newAtLoad;
   }
 
   get subject(): string | undefined {
@@ -220,7 +220,7 @@ export class SessionHandle implements Session {
   regenerate(): void {
     this.#assertOpen("regenerate session");
     this.#assertIdMayChange("regenerate session");
-    if (this.isNewAtLoad || this.#identity !== undefined) return;
+    if (this.#newAtLoad || this.#identity !== undefined) return;
     this.#identity = { type: "regenerate", id: this.#io.nextId() };
   }
 

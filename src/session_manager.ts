@@ -360,6 +360,11 @@ export class SessionManager<
     if (settings.trace === undefined && session.closeUnchanged()) {
       return respond(session, response);
     }
+    if (response.bodyUsed) {
+      throw new TypeError(
+        "Cannot respond: the body of the response must be there to send: received one that was read already",
+      );
+    }
     if (handle.changedLate) {
       settings.emit({
         type: "warning",

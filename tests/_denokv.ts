@@ -48,10 +48,15 @@ export class Denokv implements AsyncDisposable {
     return urlOf(this.port);
   }
 
+  /** The file that it keeps the database in. */
+  get path(): string {
+    return `${this.#folder}/kv.db`;
+  }
+
   /** Starts the server again, with what it kept. */
   async restart(): Promise<void> {
     this.#process = spawn([
-      ...["--sqlite-path", `${this.#folder}/kv.db`, "serve"],
+      ...["--sqlite-path", this.path, "serve"],
       ...["--access-token", ACCESS_TOKEN, "--addr", `127.0.0.1:${this.port}`],
     ]);
     const deadline = performance.now() + START_MS;

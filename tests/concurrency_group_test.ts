@@ -301,6 +301,7 @@ Deno.test("Committer.busy is 0 when all commits are through, failed ones include
       settings,
       committer,
       watcher: new SessionWatcher(settings, reader),
+      renamings: reader.renamings,
     };
     const [transport] = settings.transports;
     const origin = { transport, consulted: [], stale: false };

@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { SessionManager } from "@tessera/session";
 import { RedisStore } from "@tessera/session/redis";
-import { ROOT, stdArguments } from "../tools/std.ts";
-import { get, getWith, tokenOf } from "./_helpers.ts";
+import { ROOT, stdArguments } from "../../tools/std.ts";
+import { get, getWith, tokenOf } from "../_helpers.ts";
 import { withRedis } from "./_redis.ts";
 
 const test = withRedis();
@@ -27,7 +27,7 @@ test("RedisStore loses no update when four processes write one session", async (
         args: [
           ...["run", "--no-prompt", ...await stdArguments()],
           ...["--allow-net=127.0.0.1", "--allow-env", "--allow-sys"],
-          ...["--allow-read", "tests/_redis_racer.ts", ...args],
+          ...["--allow-read", "tests/stores/_redis_racer.ts", ...args],
         ],
         cwd: ROOT,
         env: { NO_COLOR: "1" },

@@ -8,8 +8,8 @@ import {
   until,
   usePostgres,
 } from "./_postgres_store.ts";
-import { getWith } from "./_helpers.ts";
-import { start, use } from "./_races.ts";
+import { getWith } from "../_helpers.ts";
+import { start, use } from "../_races.ts";
 
 const open = usePostgres();
 

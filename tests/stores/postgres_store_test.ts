@@ -11,9 +11,9 @@ import {
 } from "@tessera/session/postgres";
 import { testSessionStore } from "@tessera/session/testing";
 import postgres from "postgres";
-import { stdArguments } from "../tools/std.ts";
+import { stdArguments } from "../../tools/std.ts";
 import { all, put, toCommit, toPut, usePostgres } from "./_postgres_store.ts";
-import { read, start } from "./_races.ts";
+import { read, start } from "../_races.ts";
 
 const open = usePostgres();
 
@@ -78,7 +78,7 @@ Deno.test("PostgresStore's code loads no driver, and the core does not load Post
   const modulesOf = async (path: string) => {
     const { stdout } = await new Deno.Command(Deno.execPath(), {
       args: ["info", "--json", ...await stdArguments(), path],
-      cwd: new URL("../", import.meta.url),
+      cwd: new URL("../../", import.meta.url),
     }).output();
     return new TextDecoder().decode(stdout);
   };

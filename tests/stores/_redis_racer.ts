@@ -10,7 +10,7 @@
 
 import { SessionManager } from "@tessera/session";
 import { RedisStore } from "@tessera/session/redis";
-import { getWith } from "./_helpers.ts";
+import { getWith } from "../_helpers.ts";
 import { connectTo } from "./_redis.ts";
 
 const [url = "", prefix = "", token = "", times = "", processes = ""] =

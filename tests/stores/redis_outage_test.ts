@@ -6,7 +6,7 @@ import {
   SessionStoreError,
 } from "@tessera/session";
 import { RedisStore } from "@tessera/session/redis";
-import { get, getWith, tokenOf } from "./_helpers.ts";
+import { get, getWith, tokenOf } from "../_helpers.ts";
 import { RedisServer } from "./_redis.ts";
 import { sleep } from "./_redis_commits.ts";
 

@@ -8,7 +8,7 @@
 import { SessionManager } from "@tessera/session";
 import { PostgresStore } from "@tessera/session/postgres";
 import postgres from "postgres";
-import { times, together } from "./_races.ts";
+import { times, together } from "../_races.ts";
 
 const { URL = "", TABLE = "", TOKEN = "", COUNT = "" } = Deno.env.toObject();
 const sql = postgres(URL, { max: 4 });

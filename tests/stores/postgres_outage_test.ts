@@ -2,10 +2,10 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { SessionManager, SessionStoreError } from "@tessera/session";
 import { PostgresStore } from "@tessera/session/postgres";
 import postgres from "postgres";
-import { tokenOf } from "./_helpers.ts";
+import { tokenOf } from "../_helpers.ts";
 import { PostgresServer } from "./_postgres.ts";
 import { put, until } from "./_postgres_store.ts";
-import { read, start, use } from "./_races.ts";
+import { read, start, use } from "../_races.ts";
 
 const VISITORS = 20;
 

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { SessionManager } from "@tessera/session";
-import { stdArguments } from "../tools/std.ts";
-import { tokenOf } from "./_helpers.ts";
+import { stdArguments } from "../../tools/std.ts";
+import { tokenOf } from "../_helpers.ts";
 import {
   put,
   startRival,
@@ -9,7 +9,7 @@ import {
   untilBlocked,
   usePostgres,
 } from "./_postgres_store.ts";
-import { read, start, suspend, times, together, use } from "./_races.ts";
+import { read, start, suspend, times, together, use } from "../_races.ts";
 
 const open = usePostgres();
 
@@ -26,8 +26,8 @@ Deno.test("sessions in PostgreSQL: four processes count to 1,000 in one session"
   const outputs = Promise.all(
     Array.from({ length: PROCESSES }, () =>
       new Deno.Command(Deno.execPath(), {
-        args: [...args, "tests/_postgres_counter.ts"],
-        cwd: new URL("../", import.meta.url),
+        args: [...args, "tests/stores/_postgres_counter.ts"],
+        cwd: new URL("../../", import.meta.url),
         env: { URL: url, TABLE: table, TOKEN: token, COUNT: String(REQUESTS) },
       }).output()),
   );

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { RedisClientType } from "redis";
 import { SessionEndedError, SessionManager } from "@tessera/session";
 import { type RedisClient, RedisStore } from "@tessera/session/redis";
-import { get, getWith, tokenOf } from "./_helpers.ts";
+import { get, getWith, tokenOf } from "../_helpers.ts";
 import { withRedis } from "./_redis.ts";
 import { sleep } from "./_redis_commits.ts";
 
