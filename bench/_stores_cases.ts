@@ -23,8 +23,8 @@ export const LOOPS = 32;
 
 /** What a process is told, one line of JSON each. */
 export type Command =
-  /** Begin sessions; their cookies go into a file. */
-  | { do: "fill"; sessions: number; signedIn: boolean; file: string }
+  /** Begin sessions, and answer with their cookies. */
+  | { do: "fill"; sessions: number; signedIn: boolean }
   /** Take the sessions of a file; the first one is the hot one. */
   | { do: "take"; file: string }
   /** Send requests for so long. */

@@ -14,13 +14,14 @@ import { PROFILE } from "./_data.ts";
 import {
   type Command,
   LOOPS,
+  PROCESSES,
   type RunAnswer,
   type StoresCase,
 } from "./_stores_cases.ts";
 import { quantile } from "./_statistics.ts";
 
 const [address = "", number = ""] = Deno.args;
-const URL = "http://localhost/";
+const PAGE = "http://localhost/";
 
 await using stack = new AsyncDisposableStack();
 const store = await openStore(address, stack);
@@ -32,9 +33,9 @@ let cookies: string[] = [];
 let own: string[] = [];
 
 const VISITS: Record<StoresCase, (loop: number) => Promise<unknown>> = {
-  "read": () => visit(anyCookie(), readCount),
-  "write": () =>
-    visit(anyCookie(), (session) => {
+  "read": (loop) => visit(cookieFor(loop), readCount),
+  "write": (loop) =>
+    visit(cookieFor(loop), (session) => {
       session.set("count", readCount(session) + 1);
     }),
   "hot write": () =>
@@ -56,7 +57,7 @@ async function visit<T>(
   handler: (session: Session) => T,
 ): Promise<{ value: T; response: Response }> {
   const headers = cookie === undefined ? undefined : { cookie };
-  const request = new Request(URL, headers && { headers });
+  const request = new Request(PAGE, headers && { headers });
   let value!: T;
   const response = await sessions.handle(request, (session) => {
     value = handler(session);
@@ -73,8 +74,12 @@ function readCount(session: Session): number {
   return count;
 }
 
-function anyCookie(): string | undefined {
-  return cookies[1 + Math.floor(Math.random() * (cookies.length - 1))];
+/** One of the sessions of this loop: none that another one writes. */
+function cookieFor(loop: number): string | undefined {
+  const slots = Math.max(...PROCESSES) * LOOPS;
+  const slot = Number(number) * LOOPS + loop;
+  const mine = Math.max(1, Math.floor((cookies.length - 1 - slot) / slots));
+  return cookies[1 + slot + slots * Math.floor(Math.random() * mine)];
 }
 
 function hotCookie(): string | undefined {
@@ -143,14 +148,11 @@ async function measure(
 
 async function obey(command: Command): Promise<unknown> {
   switch (command.do) {
-    case "fill": {
-      const begun = await times(
+    case "fill":
+      return await times(
         command.sessions,
-        (n) => begin(command.signedIn ? `filler ${n}` : undefined),
+        (n) => begin(command.signedIn ? `filler ${number} ${n}` : undefined),
       );
-      await Deno.writeTextFile(command.file, JSON.stringify(begun));
-      return begun.length;
-    }
     case "take":
       cookies = JSON.parse(await Deno.readTextFile(command.file));
       own = await times(LOOPS, () => begin());

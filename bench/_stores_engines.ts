@@ -8,7 +8,7 @@
  */
 
 import { DatabaseSync } from "node:sqlite";
-import { Denokv, DENOKV_ENV } from "../tests/_denokv.ts";
+import { Denokv, DENOKV_ENV } from "../tests/stores/_denokv.ts";
 import { PostgresServer } from "../tests/stores/_postgres.ts";
 import { RedisServer } from "../tests/stores/_redis.ts";
 
@@ -48,7 +48,11 @@ export const ENGINES: readonly EngineSpec[] = [
 
 function startKv(folder: string): Promise<Engine> {
   const address = `${folder}/sessions.db`;
-  return Promise.resolve({ address, env: {}, bytes: () => sqliteSize(address) });
+  return Promise.resolve({
+    address,
+    env: {},
+    bytes: () => sqliteSize(address),
+  });
 }
 
 async function startDenokv(

@@ -46,7 +46,12 @@ export function parseStoresOptions(args: readonly string[]): StoresOptions {
   return {
     rounds: toInteger("rounds", values.rounds, quick ? 2 : 5, 1),
     seconds: toSeconds(values.seconds, quick ? 0.15 : 0.6),
-    sessions: toInteger("sessions", values.sessions, quick ? 1_000 : 10_000, 2),
+    sessions: toInteger(
+      "sessions",
+      values.sessions,
+      quick ? 1_000 : 10_000,
+      200,
+    ),
     engines: engines === undefined ? ENGINES : engines.split(",").map(toEngine),
     out: values.out ?? (whole ? "bench/results" : undefined),
   };

@@ -71,8 +71,8 @@ export interface KvDatabase {
   ): AsyncIterable<KvEntry>;
   /** Starts an atomic operation. */
   atomic(): KvAtomic;
-  /** Streams all the states of keys, the present one first; optional. */
-  watch?(keys: readonly KvKey[], options: { raw: true }): KvWatchStream;
+  /** Streams the states of keys, the present one first; optional. */
+  watch?(keys: readonly KvKey[]): KvWatchStream;
   /** Closes the database. */
   close(): void;
 }
@@ -172,9 +172,14 @@ export class KvConnection {
     database.close();
   }
 
-  /** Notes that the database has refused an operation for the number of its checks. */
-  tookTooManyChecks(): void {
+  /**
+   * Notes that the database has refused an operation for the number of its
+   * checks; says whether that was news.
+   */
+  tookTooManyChecks(): boolean {
+    const known = this.atomicChecks;
     this.atomicChecks = REMOTE_ATOMIC_CHECKS;
+    return known > REMOTE_ATOMIC_CHECKS;
   }
 
   /** Notes that an operation starts, so that disposal waits for it. */

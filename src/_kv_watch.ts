@@ -13,8 +13,11 @@ import type { KvConnection, KvDatabase, KvKey } from "./_kv_database.ts";
  */
 const MAX_WATCHES = 64;
 
-/** `npm:@deno/kv` never ends a watch that is cancelled before its first answer. */
-const CANCELS_EARLY = "Deno" in globalThis;
+/**
+ * `npm:@deno/kv` must not be watched: to cancel a watch blocks the process, or
+ * keeps it from ending.
+ */
+const CAN_CANCEL = "Deno" in globalThis;
 
 /** How many watches each database has. */
 const watches = new WeakMap<KvDatabase, number>();
@@ -36,30 +39,26 @@ export async function watchKey(
   changed: () => void,
   signal: AbortSignal,
 ): Promise<void> {
-  if (signal.aborted) return;
+  if (signal.aborted || !CAN_CANCEL) return;
   try {
     const database = connection.database ?? await connection.open();
     // `signal` may have been aborted during the wait, whatever the compiler thinks.
     if (database.watch === undefined || isAborted(signal)) return;
     const others = watches.get(database) ?? 0;
     if (others >= MAX_WATCHES) return;
-    // Raw: in `npm:@deno/kv`, to cancel any other stream blocks the process.
-    const reader = database.watch([key], { raw: true }).getReader();
+    const reader = database.watch([key]).getReader();
     watches.set(database, others + 1);
-    // The first is the present state: a change only if the key has gone since
-    // it was read last, for a watch takes a while to begin.
-    let first = true;
-    const cancel = () => {
-      if (CANCELS_EARLY || !first) void reader.cancel().catch(() => {});
-    };
+    const cancel = () => void reader.cancel().catch(() => {});
     signal.addEventListener("abort", cancel, { once: true });
     try {
+      // The first is the present state: a change only if the key has gone since
+      // it was read last, for a watch takes a while to begin.
+      let first = true;
       for (;;) {
         const { done, value } = await reader.read();
-        const changes = !first || value?.[0]?.versionstamp === null;
-        first = false;
         if (done || isAborted(signal)) break;
-        if (changes) changed();
+        if (!first || value?.[0]?.versionstamp === null) changed();
+        first = false;
       }
     } finally {
       watches.set(database, (watches.get(database) ?? 1) - 1);

@@ -138,11 +138,10 @@ export class KvWriter {
       }
     } catch (error) {
       failed = { error };
-      if (hadTooManyChecks(error)) {
+      const news = hadTooManyChecks(error) &&
         this.#connection.tookTooManyChecks();
-        // Back to the queue, to be grouped anew.
-        if (group.length > 1) return void this.#queue.unshift(...group);
-      }
+      // Back to the queue, to be grouped anew.
+      if (news && group.length > 1) return void this.#queue.unshift(...group);
     }
     const silent = isUnanswered(failed?.error);
     if (silent) {

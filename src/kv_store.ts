@@ -247,8 +247,9 @@ export class KvStore implements SessionStore {
   /**
    * Calls back when a record has changed, as far as the database can tell.
    *
-   * A KV file tells of changes made by the same process only. Up to 64 records
-   * of a database are watched at a time.
+   * A KV file tells of changes made by the same process only, and outside Deno
+   * (`npm:@deno/kv`) nothing is told. Up to 64 records of a database are watched
+   * at a time.
    *
    * @example Hearing of a change
    * ```ts

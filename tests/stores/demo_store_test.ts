@@ -21,7 +21,7 @@ import {
   see,
   visitsOn,
 } from "../_demo.ts";
-import { Denokv, DENOKV_ENV } from "../_denokv.ts";
+import { Denokv, DENOKV_ENV } from "./_denokv.ts";
 import { PostgresServer } from "./_postgres.ts";
 import {
   newClient,

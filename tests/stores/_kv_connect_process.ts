@@ -5,9 +5,9 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { ROOT, stdArguments } from "../tools/std.ts";
+import { ROOT, stdArguments } from "../../tools/std.ts";
 import { DENOKV_ENV } from "./_denokv.ts";
-import { COOKIE, tokenOf } from "./_helpers.ts";
+import { COOKIE, tokenOf } from "../_helpers.ts";
 
 /** No request of these tests takes longer, unless something is wrong. */
 const REQUEST_LIMIT_MS = 30_000;
@@ -51,7 +51,7 @@ export class KvConnectApp implements AsyncDisposable {
       args: [
         ...["run", "--no-prompt", ...await stdArguments(), "--no-check"],
         ...["--unstable-kv", "--allow-net=127.0.0.1", "--allow-env"],
-        ...["--allow-read", "tests/_kv_connect_app.ts"],
+        ...["--allow-read", "tests/stores/_kv_connect_app.ts"],
         ...[address, JSON.stringify(options)],
         ...(reopening ? ["reopening"] : []),
       ],

@@ -8,8 +8,11 @@
  * @module
  */
 
-import config from "../deno.json" with { type: "json" };
-import { ROOT, stdArguments } from "../tools/std.ts";
+import config from "../../deno.json" with { type: "json" };
+import { ROOT, stdArguments } from "../../tools/std.ts";
+
+/** No program takes longer, unless something is wrong. */
+const RUN_LIMIT_MS = 60_000;
 
 /** What comes from npm, and is not bundled: it has a native part. */
 const DENO_KV = "@deno/kv";
@@ -68,6 +71,7 @@ export async function run(
     args: [...args],
     cwd,
     stdin: "null",
+    signal: AbortSignal.timeout(RUN_LIMIT_MS),
   }).output().catch((cause) => refuse(program, cause));
   const [output, errors] = [stdout, stderr].map((bytes) =>
     new TextDecoder().decode(bytes)

@@ -7,9 +7,9 @@ import { assert, assertEquals } from "@std/assert";
 import { KvStore, SessionManager, type SessionStore } from "@tessera/session";
 import { testSessionStore } from "@tessera/session/testing";
 import { openRemoteKv, sharedDenokv, urlOf } from "./_denokv.ts";
-import { getWith } from "./_helpers.ts";
+import { getWith } from "../_helpers.ts";
 import { KvConnectApp } from "./_kv_connect_process.ts";
-import { endOf, openStream, signedIn, until } from "./_live.ts";
+import { endOf, openStream, signedIn, until } from "../_live.ts";
 import { TcpProxy } from "./_tcp_proxy.ts";
 
 const server = sharedDenokv();

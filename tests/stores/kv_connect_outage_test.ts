@@ -8,13 +8,13 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { KvStore } from "@tessera/session";
 import { Denokv, openRemoteKv, urlOf } from "./_denokv.ts";
-import { serve } from "./_helpers.ts";
+import { serve } from "../_helpers.ts";
 import {
   type AppAnswer,
   type AppOptions,
   KvConnectApp,
 } from "./_kv_connect_process.ts";
-import { until } from "./_live.ts";
+import { until } from "../_live.ts";
 import { TcpProxy } from "./_tcp_proxy.ts";
 
 /** How long a store call may take in these tests. */
