@@ -149,7 +149,8 @@ async function fill(
     const bytes = await engine.bytes() - before;
     return { cookies, size: Math.round(bytes / (count * processes.length)) };
   };
-  await add(true, 1); // so that all there is beside the sessions is there
+  // so that all there is beside the sessions is there
+  await askAll(processes, { do: "fill", sessions: 1, signedIn: true });
   const anonymous = await add(false, each);
   const signedIn = await add(true, each);
   await Deno.writeTextFile(file, JSON.stringify(anonymous.cookies.flat()));

@@ -4,37 +4,32 @@
  * @module
  */
 
-import { describeType } from "./_check.ts";
-import { assertAlone, enterRequest, leaveRequest } from "./_busy_requests.ts";
 import { Committer } from "./_committer.ts";
 import { endSession } from "./_identity.ts";
-import { type LoadResult, SessionLoader } from "./_session_loader.ts";
-import { RequestSession, type SessionParts } from "./_request_session.ts";
-import { respond } from "./_respond.ts";
-import { SessionReader } from "./_session_reader.ts";
+import { RequestServer } from "./_request_server.ts";
+import { type RevokeAllOptions, revokeSubject } from "./_revocation.ts";
 import {
   infoOf,
   type ListOptions,
   listSessions,
   type SessionInfo,
 } from "./_session_list.ts";
-import { type RevokeAllOptions, revokeSubject } from "./_revocation.ts";
-import { resolveSettings, type Settings } from "./_settings.ts";
+import { SessionLoader } from "./_session_loader.ts";
+import { SessionReader } from "./_session_reader.ts";
 import { SessionWatcher } from "./_session_watcher.ts";
-import { isSkipped, SKIPPED_SESSION } from "./_skipped_session.ts";
+import { resolveSettings, type Settings } from "./_settings.ts";
 import { StoreWriter } from "./_store_writer.ts";
-import { traced } from "./_trace.ts";
-import { isDropped } from "./_insecure.ts";
-import {
-  SessionClosedError,
-  SessionConflictError,
-  SessionStoreError,
-} from "./errors.ts";
 import type { Session, UntypedData } from "./session.ts";
 import type { SessionOptions } from "./session_options.ts";
 
 export type { RevokeAllOptions } from "./_revocation.ts";
 export type { ListOptions, SessionInfo } from "./_session_list.ts";
+
+/** A handler, whatever its session holds. */
+type RunHandler = Parameters<RequestServer["handle"]>[1];
+
+/** A handler of a lazy session, whatever it holds. */
+type RunLazyHandler = Parameters<RequestServer["handleLazily"]>[1];
 
 /**
  * Manages the sessions of an app.
@@ -70,9 +65,8 @@ export class SessionManager<
   readonly #settings: Settings;
   readonly #reader: SessionReader;
   readonly #writer: StoreWriter;
-  readonly #loader: SessionLoader;
-  readonly #parts: SessionParts;
-  #warnedOfInsecure = false;
+  readonly #watcher: SessionWatcher;
+  readonly #server: RequestServer;
 
   /**
    * Constructs a manager; nothing is opened or read yet.
@@ -85,13 +79,13 @@ export class SessionManager<
     this.#settings = resolveSettings(options);
     this.#reader = new SessionReader(this.#settings);
     this.#writer = new StoreWriter(this.#settings, this.#reader);
-    this.#loader = new SessionLoader(this.#settings, this.#reader);
-    this.#parts = {
+    this.#watcher = new SessionWatcher(this.#settings, this.#reader);
+    this.#server = new RequestServer({
       settings: this.#settings,
       committer: new Committer(this.#writer),
-      watcher: new SessionWatcher(this.#settings, this.#reader),
+      watcher: this.#watcher,
       renamings: this.#reader.renamings,
-    };
+    }, new SessionLoader(this.#settings, this.#reader));
   }
 
   /**
@@ -109,27 +103,11 @@ export class SessionManager<
    * @throws {SessionTooLargeError} If the session does not fit its store.
    * @throws {SessionValidationError} If the data does not fit the `schema`.
    */
-  async handle(
+  handle(
     request: Request,
     run: (session: Session<Data, Flash>) => Response | Promise<Response>,
   ): Promise<Response> {
-    const settings = this.#settings;
-    if (isSkipped(settings.skip, request)) return await run(skippedSession());
-    let session: RequestSession | undefined;
-    enterRequest(request, settings);
-    try {
-      const opening = this.#open(request);
-      session = opening instanceof Promise ? await opening : opening;
-      const response = await run(handleOf(session));
-      assertResponse(response, "respond", "the handler must return");
-      const answer = this.#finish(session, response);
-      return answer instanceof Promise ? await answer : answer;
-    } catch (error) {
-      session?.discard();
-      return await this.#fail(error, request);
-    } finally {
-      leaveRequest(request, settings);
-    }
+    return this.#server.handle(request, run as RunHandler);
   }
 
   /**
@@ -140,52 +118,13 @@ export class SessionManager<
    * @returns The handler's response; untouched, if it did not load the session.
    * @throws What {@linkcode handle} throws.
    */
-  async handleLazily(
+  handleLazily(
     request: Request,
     run: (
       load: () => Promise<Session<Data, Flash>>,
     ) => Response | Promise<Response>,
   ): Promise<Response> {
-    const settings = this.#settings;
-    if (isSkipped(settings.skip, request)) {
-      return await run(() => Promise.resolve(skippedSession()));
-    }
-    let opening: Promise<RequestSession> | undefined;
-    let over = false;
-    const open = async () => await this.#open(request);
-    const load = async () => {
-      if (over && opening === undefined) throw loadedLate();
-      return handleOf<Data, Flash>(await (opening ??= open()));
-    };
-    enterRequest(request, settings);
-    try {
-      const response = await run(() => handled(load()));
-      assertResponse(response, "respond", "the handler must return");
-      return opening === undefined
-        ? response
-        : await this.#finish(await opening, response);
-    } catch (error) {
-      await opening?.then((session) => session.discard(), () => {});
-      return await this.#fail(error, request);
-    } finally {
-      over = true;
-      leaveRequest(request, settings);
-    }
-  }
-
-  /** Lets `onError` answer a failure of the store; throws every other error on. */
-  async #fail(error: unknown, request: Request): Promise<Response> {
-    const { onError } = this.#settings;
-    if (
-      onError !== undefined &&
-      (error instanceof SessionStoreError ||
-        error instanceof SessionConflictError)
-    ) {
-      const response = await onError(error, request);
-      assertResponse(response, "respond", `"onError" must return`);
-      return response;
-    }
-    throw error;
+    return this.#server.handleLazily(request, run as RunLazyHandler);
   }
 
   /**
@@ -198,10 +137,7 @@ export class SessionManager<
    *   `onInvalid` is `"fail"`.
    */
   async load(request: Request): Promise<Session<Data, Flash>> {
-    if (isSkipped(this.#settings.skip, request)) {
-      return skippedSession();
-    }
-    return handleOf(await this.#open(request));
+    return await this.#server.load(request) as unknown as Session<Data, Flash>;
   }
 
   /**
@@ -217,17 +153,7 @@ export class SessionManager<
     session: Session<Data, Flash>,
     response: Response,
   ): Promise<Response> {
-    if (session as Session === SKIPPED_SESSION) return response;
-    const owner = RequestSession.of(session);
-    if (owner === undefined || owner.settings !== this.#settings) {
-      throw new TypeError(
-        `Cannot commit session: want one that this manager loaded: received ${
-          owner === undefined ? describeType(session) : "another manager's"
-        }`,
-      );
-    }
-    assertResponse(response, "commit session", `"response" must be`);
-    return await this.#finish(owner, response);
+    return await this.#server.commit(session as unknown as Session, response);
   }
 
   /**
@@ -252,9 +178,11 @@ export class SessionManager<
     const found = await this.#reader.find(id);
     if ("missing" in found) return undefined;
     const origin = { transport: undefined, consulted: [], stale: false };
-    const session = this.#attach({ origin, loaded: found });
+    const session = this.#server.attach({ origin, loaded: found });
     try {
-      const result = await edit(handleOf(session));
+      const result = await edit(
+        session.handle as unknown as Session<Data, Flash>,
+      );
       await session.commit();
       session.responded();
       session.links?.release();
@@ -327,76 +255,8 @@ export class SessionManager<
 
   /** Closes what the manager opened itself: the database, if no `store` was given. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#parts.watcher.close();
+    this.#watcher.close();
     await this.#settings.store.close();
-  }
-
-  /** Loads what a request brings; at once, if it brings nothing. */
-  #open(request: Request): RequestSession | Promise<RequestSession> {
-    assertAlone(request, this.#settings);
-    const { trace } = this.#settings;
-    const loading = trace === undefined
-      ? this.#loader.load(request)
-      : traced(trace, "session.load", () => this.#loader.load(request));
-    return loading instanceof Promise
-      ? loading.then((result) => this.#attach(result, request))
-      : this.#attach(loading, request);
-  }
-
-  #attach({ origin, loaded }: LoadResult, request?: Request): RequestSession {
-    return new RequestSession(this.#parts, {
-      origin,
-      loaded,
-      request,
-    });
-  }
-
-  /** Commits and responds; at once, if there is nothing to commit. */
-  #finish(
-    session: RequestSession,
-    response: Response,
-  ): Response | Promise<Response> {
-    const { settings, handle } = session;
-    if (settings.trace === undefined && session.closeUnchanged()) {
-      return respond(session, response);
-    }
-    if (response.bodyUsed) {
-      throw new TypeError(
-        "Cannot respond: the body of the response must be there to send: received one that was read already",
-      );
-    }
-    if (handle.changedLate) {
-      settings.emit({
-        type: "warning",
-        id: handle.id,
-        message:
-          "A value was changed in place after session.commit(), and is not saved: change it before, or use manager.edit",
-      });
-    }
-    return session.commit().then(() => this.#answer(session, response));
-  }
-
-  #answer(session: RequestSession, response: Response): Response {
-    const answered = respond(session, response);
-    if (session.answer?.type === "token" && !this.#warnedOfInsecure) {
-      this.#warnOfInsecure(session, answered);
-    }
-    return answered;
-  }
-
-  /** Says once, by an event, that browsers drop the cookie. */
-  #warnOfInsecure(
-    { request, origin: { transport } }: RequestSession,
-    { headers }: Response,
-  ): void {
-    if (request === undefined || transport === undefined) return;
-    if (!isDropped(request, headers, transport.name)) return;
-    this.#warnedOfInsecure = true;
-    this.#settings.emit({
-      type: "warning",
-      message:
-        `Browsers drop the Secure session cookie of a plain http response unless the host is localhost: serve over https; or, if a proxy in front does, ignore this; or, where https cannot be, set "cookie: { secure: false }"`,
-    });
   }
 
   #assertStored(action: string): void {
@@ -406,45 +266,4 @@ export class SessionManager<
       );
     }
   }
-}
-
-function handleOf<Data extends object, Flash extends object>(
-  session: RequestSession,
-): Session<Data, Flash> {
-  return session.handle as unknown as Session<Data, Flash>;
-}
-
-/** What is loaded after the response could not be saved any more. */
-function loadedLate(): SessionClosedError {
-  return new SessionClosedError(
-    "Cannot load session: the request must still be under way: received a first load after its response; use manager.edit from sockets and queues",
-  );
-}
-
-/** Keeps a promise from ending the process: the request fails with it, whoever waits. */
-function handled<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => {});
-  return promise;
-}
-
-function skippedSession<Data extends object, Flash extends object>(): Session<
-  Data,
-  Flash
-> {
-  return SKIPPED_SESSION as unknown as Session<Data, Flash>;
-}
-
-/** Makes sure that a handler answered; responses of other realms and polyfills count too. */
-function assertResponse(
-  value: unknown,
-  action: string,
-  want: string,
-): asserts value is Response {
-  if (
-    typeof value === "object" && value !== null && "headers" in value &&
-    "status" in value
-  ) return;
-  throw new TypeError(
-    `Cannot ${action}: ${want} a Response: received ${describeType(value)}`,
-  );
 }
