@@ -12,7 +12,7 @@ import {
 } from "./_changes.ts";
 import { blankRecord, type Lifetimes, type SessionRecord } from "./_record.ts";
 import type { RequestSession } from "./_request_session.ts";
-import type { LoadedState } from "./_session_handle.ts";
+import type { LoadedState } from "./_session_io.ts";
 import type { Settings } from "./_settings.ts";
 import { checkStorable } from "./_validation.ts";
 

@@ -4,11 +4,8 @@
  * @module
  */
 
-import {
-  type LoadedState,
-  SessionHandle,
-  type SessionIo,
-} from "./_session_handle.ts";
+import { SessionHandle } from "./_session_handle.ts";
+import type { LoadedState, SessionIo } from "./_session_io.ts";
 import { SessionLinks } from "./_session_links.ts";
 import type { StoredSession } from "./_session_reader.ts";
 import type { SessionWatcher } from "./_session_watcher.ts";

@@ -8,39 +8,12 @@
 
 import type { Changes, IdentityChange } from "./_changes.ts";
 import { checkOptions, checkType, describeType } from "./_check.ts";
-import type { Lifetimes, SessionRecord } from "./_record.ts";
+import type { SessionRecord } from "./_record.ts";
+import type { LoadedState, SessionIo } from "./_session_io.ts";
 import { SessionData } from "./_session_data.ts";
 import { SessionFlash } from "./_session_flash.ts";
 import { SessionClosedError } from "./errors.ts";
 import type { LoginOptions, Session } from "./session.ts";
-
-/** What a handle needs from outside. */
-export interface SessionIo {
-  /** When the request began to use the session, in epoch milliseconds. */
-  readonly usedAt: number;
-  /** The lifetimes in force. */
-  readonly lifetimes: Lifetimes;
-  /** Why the id must not change here, if it must not. */
-  readonly fixedId: string | undefined;
-  /** Makes a new public id. */
-  nextId(): string;
-  /** Commits the session now. */
-  commit(): Promise<void>;
-  /** Aborts when the session ends. */
-  readonly signal: AbortSignal;
-  /** Closes a socket when the session ends. */
-  attach(socket: WebSocket): void;
-}
-
-/** A session as loaded: its id, its record, and its data as the schema sees it. */
-export interface LoadedState {
-  /** The public id. */
-  readonly id: string;
-  /** The record. */
-  readonly record: SessionRecord;
-  /** The data: the record's, or what the schema made of it. */
-  readonly data: ReadonlyMap<string, unknown>;
-}
 
 type Status = "open" | "committed" | "destroyed" | "discarded";
 

@@ -5,7 +5,7 @@
  */
 
 import { Endings } from "./_endings.ts";
-import type { LoadedState } from "./_session_handle.ts";
+import type { LoadedState } from "./_session_io.ts";
 import { expiredBy, parseRecord } from "./_record.ts";
 import { Renamings } from "./_renamings.ts";
 import type { Settings } from "./_settings.ts";

@@ -9,12 +9,12 @@ import { IdSource } from "./_ids.ts";
 import type { Lifetimes } from "./_record.ts";
 import { createCipher, type SessionCipher } from "./_stateless_cipher.ts";
 import { GuardedStore, resolveStore } from "./_guarded_store.ts";
-import { cookieTransport } from "./cookie_transport.ts";
 import { toMilliseconds } from "./duration.ts";
 import type { SessionEvent } from "./events.ts";
 import type { SessionOptions, SessionTrace } from "./session_options.ts";
 import type { SessionTransport } from "./session_transport.ts";
 import type { StandardSchema } from "./standard_schema.ts";
+import { resolveTransports } from "./_transports.ts";
 import { checkSecrets, TokenCodec } from "./token.ts";
 
 const ACTION = "create SessionManager";
@@ -228,57 +228,6 @@ function resolveDuration(
     );
   }
   return milliseconds;
-}
-
-function resolveTransports(
-  options: SessionOptions<object>,
-): readonly SessionTransport[] {
-  if (options.transport === undefined) return [cookieTransport(options.cookie)];
-  if (options.cookie !== undefined) {
-    throw wrong("cookie", `not go together with "transport"`, "both");
-  }
-  const { transport } = options;
-  const transports: readonly SessionTransport[] = isList(transport)
-    ? [...transport]
-    : [transport];
-  if (transports.length === 0) {
-    throw wrong("transport", "name one or more", "an empty list");
-  }
-  const names = new Set<string>();
-  for (const item of transports) {
-    checkTransport(item);
-    if (names.has(item.name)) {
-      throw wrong(
-        "transport",
-        "have no two of one name",
-        JSON.stringify(item.name),
-      );
-    }
-    names.add(item.name);
-  }
-  return transports;
-}
-
-function isList(
-  transport: SessionTransport | readonly SessionTransport[],
-): transport is readonly SessionTransport[] {
-  return Array.isArray(transport);
-}
-
-function checkTransport(transport: Partial<SessionTransport>): void {
-  const valid = typeof transport === "object" && transport !== null &&
-    typeof transport.name === "string" && transport.name !== "" &&
-    [transport.vary].flat().every((name) => typeof name === "string") &&
-    [transport.read, transport.write, transport.clear].every((call) =>
-      typeof call === "function"
-    );
-  if (!valid) {
-    throw wrong(
-      "transport",
-      "have name, vary, read, write and clear",
-      describe(transport),
-    );
-  }
 }
 
 function checkSchema(schema: Partial<StandardSchema<object>>): void {

@@ -1,0 +1,35 @@
+/**
+ * What the handle of a session is made of, and what it needs from outside.
+ *
+ * @module
+ */
+
+import type { Lifetimes, SessionRecord } from "./_record.ts";
+
+/** What a handle needs from outside. */
+export interface SessionIo {
+  /** When the request began to use the session, in epoch milliseconds. */
+  readonly usedAt: number;
+  /** The lifetimes in force. */
+  readonly lifetimes: Lifetimes;
+  /** Why the id must not change here, if it must not. */
+  readonly fixedId: string | undefined;
+  /** Makes a new public id. */
+  nextId(): string;
+  /** Commits the session now. */
+  commit(): Promise<void>;
+  /** Aborts when the session ends. */
+  readonly signal: AbortSignal;
+  /** Closes a socket when the session ends. */
+  attach(socket: WebSocket): void;
+}
+
+/** A session as loaded: its id, its record, and its data as the schema sees it. */
+export interface LoadedState {
+  /** The public id. */
+  readonly id: string;
+  /** The record. */
+  readonly record: SessionRecord;
+  /** The data: the record's, or what the schema made of it. */
+  readonly data: ReadonlyMap<string, unknown>;
+}

@@ -1,0 +1,76 @@
+/**
+ * The `transport` and `cookie` options.
+ *
+ * @module
+ */
+
+import { describeType } from "./_check.ts";
+import { cookieTransport } from "./cookie_transport.ts";
+import type { SessionOptions } from "./session_options.ts";
+import type { SessionTransport } from "./session_transport.ts";
+
+const ACTION = "create SessionManager";
+
+/**
+ * Checks and completes the transports.
+ *
+ * @param options The options of a manager.
+ * @returns The transports, one or more.
+ * @throws {TypeError} If one is none, two have one name, or `cookie` is given too.
+ */
+export function resolveTransports(
+  options: SessionOptions<object>,
+): readonly SessionTransport[] {
+  if (options.transport === undefined) return [cookieTransport(options.cookie)];
+  if (options.cookie !== undefined) {
+    throw wrong("cookie", `not go together with "transport"`, "both");
+  }
+  const { transport } = options;
+  const transports: readonly SessionTransport[] = isList(transport)
+    ? [...transport]
+    : [transport];
+  if (transports.length === 0) {
+    throw wrong("transport", "name one or more", "an empty list");
+  }
+  const names = new Set<string>();
+  for (const item of transports) {
+    checkTransport(item);
+    if (names.has(item.name)) {
+      throw wrong(
+        "transport",
+        "have no two of one name",
+        JSON.stringify(item.name),
+      );
+    }
+    names.add(item.name);
+  }
+  return transports;
+}
+
+function isList(
+  transport: SessionTransport | readonly SessionTransport[],
+): transport is readonly SessionTransport[] {
+  return Array.isArray(transport);
+}
+
+function checkTransport(transport: Partial<SessionTransport>): void {
+  const valid = typeof transport === "object" && transport !== null &&
+    typeof transport.name === "string" && transport.name !== "" &&
+    [transport.vary].flat().every((name) => typeof name === "string") &&
+    [transport.read, transport.write, transport.clear].every((call) =>
+      typeof call === "function"
+    );
+  if (!valid) {
+    throw wrong(
+      "transport",
+      "have name, vary, read, write and clear",
+      describeType(transport),
+    );
+  }
+}
+
+function wrong(name: string, want: string, received: string): TypeError {
+  return new TypeError(
+    `Cannot ${ACTION}: "${name}" must ${want}: received ${received}`,
+  );
+}
