@@ -123,11 +123,9 @@ export async function signIn(
       nonce,
     };
     const commit = {
-      check: [
-        base === undefined
-          ? { id, version: null }
-          : { id: base.id, version: base.version },
-      ],
+      check: base === undefined
+        ? [{ id, version: null }]
+        : [{ id: base.id, version: base.version }, { id, version: null }],
       put: [putOf(id, stored, now)],
       delete: base === undefined
         ? []
@@ -196,7 +194,7 @@ export async function regenerate(
       now,
     );
     const commit = {
-      check: [{ id: base.id, version: base.version }],
+      check: [{ id: base.id, version: base.version }, { id, version: null }],
       put: forward === undefined
         ? [putOf(id, stored, now)]
         : [putOf(id, stored, now), forward],

@@ -39,7 +39,7 @@ testOnSpyStores(
     assertNotEquals(after, before);
     assertEquals(store.calls, { get: 1, commit: 1, list: 0 });
     const [commit] = store.commits;
-    assertEquals(commit?.check.map(({ id }) => id), [before]);
+    assertEquals(commit?.check.map(({ id }) => id), [before, after]);
     assertEquals(commit?.put.map(({ id, subject }) => [id, subject]), [
       [after, "ada"],
     ]);
