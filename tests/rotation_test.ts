@@ -101,7 +101,7 @@ testRaces(
       assert(commit !== undefined);
       // what takes the old id away brings the new one, under a check of the old
       const [id, next] = [token.slice(0, 26), rotated.slice(0, 26)];
-      assertEquals(commit.check.map((one) => one.id), [id]);
+      assertEquals(commit.check.map((one) => one.id), [id, next]);
       assert(commit.put.some((put) => put.id === next));
       const leaves = [...commit.put, ...commit.delete];
       assert(leaves.some((one) => one.id === id));

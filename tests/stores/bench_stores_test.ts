@@ -13,6 +13,9 @@ import {
 } from "../../bench/_stores_summary.ts";
 import { ROOT, stdArguments } from "../../tools/std.ts";
 
+/** How long a run may take to end when it is told to. */
+const STOP_TIMEOUT_MS = 20_000;
+
 const TINY = ["--rounds=1", "--seconds=0.05", "--sessions=200"];
 
 async function command(
@@ -50,17 +53,18 @@ Deno.test("bench:stores measures every engine at 1 and 4 processes, and saves it
       await Deno.readTextFile(`${folder}/stores.json`),
     );
     assertEquals(results.cells.length, 4 * 2 * 4);
-    for (const { rate, errors, p50, p99 } of results.cells) {
-      assert(rate.median > 0 && p50 > 0 && p99 >= p50);
-      assertEquals(errors, 0);
+    for (const cell of results.cells) {
+      const { rate, errors, p50, p99 } = cell;
+      const right = rate.median > 0 && p50 > 0 && p99 >= p50 && errors === 0;
+      assert(right, JSON.stringify(cell));
     }
     assertEquals(results.missing, []);
     assertEquals(Object.values(results.lost), [0, 0, 0, 0]);
     for (const { anonymous, signedIn } of results.sizes) {
-      // so few sessions are measured roughly, but not as nothing
-      for (const size of [anonymous, signedIn]) {
-        assert(300 < size && size < 10_000, JSON.stringify(results.sizes));
-      }
+      // roughly: files grow by pages, some at a time
+      const both = anonymous + signedIn;
+      const right = 1_000 < both && both < 20_000;
+      assert(right, JSON.stringify(results.sizes));
     }
   } finally {
     await Deno.remove(folder, { recursive: true });
@@ -97,7 +101,9 @@ Deno.test("bench:stores stops all it has started when a signal ends it", async (
 
   child.kill("SIGTERM");
 
+  const timer = setTimeout(() => child.kill("SIGKILL"), STOP_TIMEOUT_MS);
   while (!(await reader.read()).done);
+  clearTimeout(timer);
   await child.stderr.cancel();
   assertEquals((await child.status).code, 130);
   assertEquals(started.length, 1 + 4);
