@@ -8,7 +8,7 @@
  * @module
  */
 
-import { answerOf, isUnanswered } from "./_kv_retry.ts";
+import { answerOf, Backoff, isUnanswered } from "./_kv_retry.ts";
 
 /** Most checks of one atomic operation on a file (Deno, `MAX_CHECKS`). */
 const ATOMIC_CHECKS = 100;
@@ -226,13 +226,16 @@ export class KvConnection {
 
   async #opened(): Promise<KvDatabase> {
     if (!this.#owned) return await this.#open();
-    const opening = Promise.resolve(this.#open());
-    try {
-      return await answerOf(opening);
-    } catch (error) {
-      // Nobody waits for it any more.
-      if (isUnanswered(error)) opening.then((late) => late.close(), () => {});
-      throw error;
+    // Processes that open one file at the same moment lock each other out.
+    for (const backoff = new Backoff();;) {
+      const opening = Promise.resolve(this.#open());
+      try {
+        return await answerOf(opening);
+      } catch (error) {
+        // Nobody waits for it any more.
+        if (isUnanswered(error)) opening.then((late) => late.close(), () => {});
+        await backoff.pause(error);
+      }
     }
   }
 }

@@ -8,8 +8,8 @@
 import { KvStore, type Session, SessionManager } from "@tessera/session";
 
 const [path = ""] = Deno.args;
-const kv = await Deno.openKv(path);
-const manager = new SessionManager({ store: new KvStore(kv) });
+const store = new KvStore(() => Deno.openKv(path));
+const manager = new SessionManager({ store });
 
 /** What a request does, by its path; what is returned is the answer, in JSON. */
 const actions: Record<
@@ -81,4 +81,4 @@ const server = Deno.serve(
 // ends with the process that started it, whatever becomes of that
 await Deno.stdin.readable.pipeTo(new WritableStream());
 await server.shutdown();
-kv.close();
+await store[Symbol.asyncDispose]();

@@ -1382,3 +1382,15 @@ Deno.test("KvStore.commit() writes more records without a check than KV can chec
   assertEquals((await store.commit({ check: [], put, delete: [] })).ok, true);
   assertEquals((await store.get("id-149"))?.record, { n: 149 });
 });
+
+Deno.test("KvStore opens its database again when another process is just opening the file", async () => {
+  let tries = 0;
+  await using store = new KvStore(() => {
+    tries++;
+    return tries < 3
+      ? Promise.reject(new Error("database is locked"))
+      : Deno.openKv(":memory:");
+  });
+  assertEquals(await store.get("a"), undefined);
+  assertEquals(tries, 3);
+});

@@ -50,7 +50,10 @@ async function openKv(
   address: string,
   stack: AsyncDisposableStack,
 ): Promise<SessionStore> {
-  return new KvStore(stack.use(await Deno.openKv(address)));
+  // a function, so that it is opened again if another process is just opening the file
+  const store = stack.use(new KvStore(() => Deno.openKv(address)));
+  await store.get(""); // what cannot be opened is to be known now
+  return store;
 }
 
 async function openRedis(
