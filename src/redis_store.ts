@@ -1,5 +1,5 @@
 /**
- * A store that keeps sessions in Redis or Valkey.
+ * A store that keeps sessions in Redis.
  *
  * The client is yours, so this module depends on none: it takes those of
  * [`npm:redis`](https://www.npmjs.com/package/redis), the official one.
@@ -91,7 +91,7 @@ export interface RedisStoreOptions {
 }
 
 /**
- * Keeps session records in Redis 7 or Valkey.
+ * Keeps session records in Redis 7; Valkey has the same commands, but was not tried.
  *
  * - A record is a string, `<prefix>:id:<id>`, of readable JSON, with `PEXPIRE`.
  * - The sorted set `<prefix>:ids` has the ids of all records, and
