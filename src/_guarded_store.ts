@@ -169,17 +169,13 @@ export class GuardedStore implements SessionStore {
     call: (store: SessionStore) => Promise<T>,
   ): Promise<T> {
     return new Promise((resolve, reject) => {
-      let late = false;
-      const deadline = this.#deadlines.begin(() => {
-        late = true;
-        reject(this.#failure(action, undefined));
-      });
+      const deadline = this.#deadlines.begin(() =>
+        reject(this.#failure(action, undefined))
+      );
       this.#begin(call).then((result) => {
-        this.#deadlines.end(deadline);
-        resolve(result);
+        if (this.#deadlines.end(deadline)) resolve(result);
       }, (cause) => {
-        if (late) return;
-        this.#deadlines.end(deadline);
+        if (!this.#deadlines.end(deadline)) return;
         reject(
           cause instanceof SessionTooLargeError
             ? cause

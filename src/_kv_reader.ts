@@ -21,7 +21,9 @@ const READ_SLOTS = 2;
 /** A read that somebody waits for. */
 interface Read {
   readonly key: KvKey;
-  readonly resolve: (entry: KvEntry) => void;
+  /** Makes of the entry what is waited for. */
+  readonly convert: (entry: KvEntry) => unknown;
+  readonly resolve: (result: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -46,20 +48,29 @@ export class KvReader {
    *
    * The same key twice in one `getMany` is deserialised twice, so that each
    * caller has an entry of its own.
+   *
+   * @param key The key.
+   * @param convert Makes of the entry what is wanted: here, as each promise more counts.
+   * @returns What `convert` made of it.
    */
-  read(key: KvKey): Promise<KvEntry> {
+  read<T>(
+    key: KvKey,
+    convert: (entry: KvEntry) => T | PromiseLike<T>,
+  ): Promise<T> {
     if (!this.#batch) {
-      return this.#tracked((database) => get(database, key));
+      return this.#tracked((database) => get(database, key)).then(convert);
     }
-    return new Promise((resolve, reject) => {
-      this.#queue.push({ key, resolve, reject });
-      if (this.#scheduled || this.#inFlight >= READ_SLOTS) return;
+    const reading = new Promise<unknown>((resolve, reject) => {
+      this.#queue.push({ key, convert, resolve, reject });
+    });
+    if (!this.#scheduled && this.#inFlight < READ_SLOTS) {
       this.#scheduled = true;
       afterBurst(() => this.#queue.length, () => {
         this.#scheduled = false;
         this.#pump();
       });
-    });
+    }
+    return reading as Promise<T>;
   }
 
   /** Reads several entries, at one moment if they are ten or fewer. */
@@ -115,30 +126,44 @@ export class KvReader {
 async function settle(database: KvDatabase, reads: Read[]): Promise<void> {
   const [first] = reads;
   if (first !== undefined && reads.length === 1) {
-    return first.resolve(await get(database, first.key));
+    return answer(first, await get(database, first.key));
   }
   try {
     const entries = await getMany(database, reads.map(({ key }) => key));
-    const seen = new Set<unknown>();
-    reads.forEach(({ resolve }, i) => {
-      const entry = entries[i] as KvEntry;
-      // `npm:@deno/kv` returns one object for a key that is asked for twice.
-      const shared = seen.has(entry.value);
-      seen.add(entry.value);
-      resolve(
-        shared ? { ...entry, value: structuredClone(entry.value) } : entry,
-      );
-    });
+    reads.forEach((read, index) => answer(read, ownEntry(entries, index)));
   } catch (error) {
     // The time for retries is up.
     if (isTransient(error) || isUnanswered(error)) throw error;
     // Perhaps only one of them cannot be read: let each find out for itself.
     await Promise.all(
-      reads.map(({ key, resolve, reject }) =>
-        get(database, key).then(resolve, reject)
+      reads.map((read) =>
+        get(database, read.key).then(
+          (entry) => answer(read, entry),
+          read.reject,
+        )
       ),
     );
   }
+}
+
+/** Gives who waits for an entry what is wanted of it. */
+function answer({ convert, resolve, reject }: Read, entry: KvEntry): void {
+  try {
+    resolve(convert(entry));
+  } catch (error) {
+    reject(error);
+  }
+}
+
+/** Takes an entry that nobody else has: `npm:@deno/kv` returns one object for a key asked for twice. */
+function ownEntry(entries: readonly KvEntry[], index: number): KvEntry {
+  const entry = entries[index] as KvEntry;
+  for (let other = 0; other < index; other++) {
+    if (entries[other]?.value === entry.value && entry.value !== null) {
+      return { ...entry, value: structuredClone(entry.value) };
+    }
+  }
+  return entry;
 }
 
 function get(database: KvDatabase, key: KvKey): Promise<KvEntry> {

@@ -34,12 +34,12 @@ export class KvRecords {
 
   /** Reads the entry of a record. */
   read(id: string): Promise<KvEntry> {
-    return this.#reader.read(this.keys.record(id));
+    return this.#reader.read(this.keys.record(id), asItIs);
   }
 
   /** Reads a record; one that is not in parts without a detour. */
   get(id: string): Promise<VersionedRecord | undefined> {
-    return this.read(id).then((entry) => {
+    return this.#reader.read(this.keys.record(id), (entry) => {
       const { value, versionstamp } = entry;
       if (versionstamp === null) return undefined;
       return partsOf(value) === undefined
@@ -116,4 +116,8 @@ export class KvRecords {
     );
     return entries.map((entry, i) => [ids[i] as string, entry]);
   }
+}
+
+function asItIs(entry: KvEntry): KvEntry {
+  return entry;
 }

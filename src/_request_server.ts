@@ -7,9 +7,13 @@
 import { assertAlone, enterRequest, leaveRequest } from "./_busy_requests.ts";
 import { describeType } from "./_check.ts";
 import { isDropped } from "./_insecure.ts";
-import { RequestSession, type SessionParts } from "./_request_session.ts";
+import {
+  type LoadResult,
+  RequestSession,
+  type SessionParts,
+} from "./_request_session.ts";
 import { respond } from "./_respond.ts";
-import type { LoadResult, SessionLoader } from "./_session_loader.ts";
+import type { SessionLoader } from "./_session_loader.ts";
 import type { Settings } from "./_settings.ts";
 import { isSkipped, SKIPPED_SESSION } from "./_skipped_session.ts";
 import { traced } from "./_trace.ts";
@@ -44,9 +48,13 @@ export class RequestServer {
     let session: RequestSession | undefined;
     enterRequest(request, settings);
     try {
-      const opening = this.#open(request);
-      session = opening instanceof Promise ? await opening : opening;
-      const response = await run(session.handle);
+      const loading = this.#load(request);
+      session = this.attach(
+        loading instanceof Promise ? await loading : loading,
+        request,
+      );
+      const result = run(session.handle);
+      const response = result instanceof Response ? result : await result;
       assertResponse(response, "respond", "the handler must return");
       const answer = this.#finish(session, response);
       return answer instanceof Promise ? await answer : answer;
@@ -71,10 +79,9 @@ export class RequestServer {
     }
     let opening: Promise<RequestSession> | undefined;
     let over = false;
-    const open = async () => await this.#open(request);
     const load = async () => {
       if (over && opening === undefined) throw loadedLate();
-      return (await (opening ??= open())).handle;
+      return (await (opening ??= this.#open(request))).handle;
     };
     enterRequest(request, settings);
     try {
@@ -133,25 +140,22 @@ export class RequestServer {
     return await this.#finish(owner, response);
   }
 
+  async #open(request: Request): Promise<RequestSession> {
+    return this.attach(await this.#load(request), request);
+  }
+
   /** Loads what a request brings; at once, if it brings nothing. */
-  #open(request: Request): RequestSession | Promise<RequestSession> {
+  #load(request: Request): LoadResult | Promise<LoadResult> {
     assertAlone(request, this.#settings);
     const { trace } = this.#settings;
-    const loading = trace === undefined
+    return trace === undefined
       ? this.#loader.load(request)
       : traced(trace, "session.load", () => this.#loader.load(request));
-    return loading instanceof Promise
-      ? loading.then((result) => this.attach(result, request))
-      : this.attach(loading, request);
   }
 
   /** Makes the session of a request, or of an edit. */
-  attach({ origin, loaded }: LoadResult, request?: Request): RequestSession {
-    return new RequestSession(this.#parts, {
-      origin,
-      loaded,
-      request,
-    });
+  attach(result: LoadResult, request?: Request): RequestSession {
+    return new RequestSession(this.#parts, result, request);
   }
 
   /** Commits and responds; at once, if there is nothing to commit. */

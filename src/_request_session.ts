@@ -27,8 +27,8 @@ import { generateSecret } from "./token.ts";
 export interface RequestOrigin {
   /** The transport that the answer goes out by; `undefined` outside of requests. */
   readonly transport: SessionTransport | undefined;
-  /** The transports that were asked for a token. */
-  readonly consulted: readonly SessionTransport[];
+  /** The request headers that the transports which were asked for a token depend on. */
+  readonly vary: readonly string[];
   /** Whether the token needs to be issued anew: an older key signed it. */
   readonly stale: boolean;
 }
@@ -60,14 +60,12 @@ export interface SessionParts {
   readonly renamings: Renamings;
 }
 
-/** What a session is made of. */
-export interface RequestSessionInit {
-  /** Who it is loaded for. */
+/** What a request brought. */
+export interface LoadResult {
+  /** Who the session is loaded for. */
   readonly origin: RequestOrigin;
-  /** The session that the request brought, if any. */
+  /** The session, if it brought a living one. */
   readonly loaded: StoredSession | undefined;
-  /** The request; `undefined` outside of requests. */
-  readonly request: Request | undefined;
 }
 
 /** The state of a request's session that the handler does not see. */
@@ -90,32 +88,31 @@ export class RequestSession implements SessionIo {
   #responded = false;
   /** The id under which the session is stored, if it is. */
   #storedId: string | undefined;
-  readonly #committer: SessionCommitter;
-  readonly #watcher: SessionWatcher;
-  readonly #renamings: Renamings;
+  readonly #parts: SessionParts;
   #committing: Promise<void> | undefined;
 
   /**
    * Constructs the session of a request.
    *
    * @param parts The manager's parts.
-   * @param init What it is made of.
+   * @param result What was loaded.
+   * @param request The request; `undefined` outside of requests.
    */
-  constructor(parts: SessionParts, init: RequestSessionInit) {
-    const { settings, committer, watcher, renamings } = parts;
+  constructor(
+    parts: SessionParts,
+    { origin, loaded }: LoadResult,
+    request: Request | undefined,
+  ) {
+    const { settings } = parts;
     this.settings = settings;
-    this.origin = init.origin;
-    this.loaded = init.loaded;
-    this.#storedId = init.loaded?.id;
-    this.request = init.request;
+    this.origin = origin;
+    this.loaded = loaded;
+    this.request = request;
     // an edit is no use of the session by its client
-    this.usedAt = init.origin.transport === undefined
-      ? -Infinity
-      : settings.now();
-    this.#committer = committer;
-    this.#watcher = watcher;
-    this.#renamings = renamings;
-    this.handle = new SessionHandle(this, init.loaded);
+    this.usedAt = origin.transport === undefined ? -Infinity : settings.now();
+    this.handle = new SessionHandle(this, loaded);
+    this.#parts = parts;
+    this.#storedId = loaded?.id;
   }
 
   /** Finds the request's part of a session handle. */
@@ -158,7 +155,7 @@ export class RequestSession implements SessionIo {
         `Cannot ${action}: want a manager with a store: received one with "stateless"`,
       );
     }
-    this.#links ??= new SessionLinks(this.#watcher, this.#storedId);
+    this.#links ??= new SessionLinks(this.#parts.watcher, this.#storedId);
     if (this.#responded || this.#discarded) this.#links.close();
     return this.#links;
   }
@@ -171,7 +168,9 @@ export class RequestSession implements SessionIo {
 
   nextId(): string {
     const id = this.settings.nextId();
-    if (this.#storedId !== undefined) this.#renamings.begin(this.#storedId, id);
+    if (this.#storedId !== undefined) {
+      this.#parts.renamings.begin(this.#storedId, id);
+    }
     return id;
   }
 
@@ -209,7 +208,7 @@ export class RequestSession implements SessionIo {
     return this.#committing ??= traced(
       this.settings.trace,
       "session.commit",
-      () => this.#committer.commit(this),
+      () => this.#parts.committer.commit(this),
     ).catch((error) => {
       this.#committing = undefined;
       throw error;

@@ -24,11 +24,11 @@ export function respond(session: RequestSession, response: Response): Response {
   if (response.type === "error" || response.status === 101) links?.release();
   if (response.type === "error") return response;
   if (answer === undefined && !links?.signalled) {
-    return varied(response, origin.consulted);
+    return varied(response, origin.vary);
   }
   // a 101 cannot be built anew, and is never shared: it belongs to its socket
   const target = response.status === 101 ? response : rebuild(response, links);
-  addVary(target.headers, origin.consulted);
+  addVary(target.headers, origin.vary);
   if (origin.transport !== undefined && answer !== undefined) {
     write(target.headers, origin.transport, answer);
   }
@@ -47,14 +47,14 @@ function write(
 
 function varied(
   response: Response,
-  consulted: readonly SessionTransport[],
+  vary: readonly string[],
 ): Response {
   try {
-    addVary(response.headers, consulted);
+    addVary(response.headers, vary);
     return response;
   } catch {
     const copy = rebuild(response);
-    addVary(copy.headers, consulted);
+    addVary(copy.headers, vary);
     return copy;
   }
 }
@@ -97,12 +97,10 @@ function onEnd(
 
 function addVary(
   headers: Headers,
-  consulted: readonly SessionTransport[],
+  vary: readonly string[],
 ): void {
-  for (const { vary } of consulted) {
-    for (const name of [vary].flat()) {
-      if (!varies(headers, name)) headers.append("vary", name);
-    }
+  for (const name of vary) {
+    if (!varies(headers, name)) headers.append("vary", name);
   }
 }
 

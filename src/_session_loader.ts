@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { RequestOrigin } from "./_request_session.ts";
+import type { LoadResult, RequestOrigin } from "./_request_session.ts";
 import type {
   Missing,
   SessionReader,
@@ -18,24 +18,17 @@ import type { RefusalReason } from "./events.ts";
 import { MAX_CANDIDATES, type SessionTransport } from "./session_transport.ts";
 import type { Token } from "./token.ts";
 
-/** What a request brought. */
-export interface LoadResult {
-  /** By which way the answer goes. */
-  readonly origin: RequestOrigin;
-  /** The session, if it brought a living one. */
-  readonly loaded: StoredSession | undefined;
-}
-
-/** The transport that yielded tokens, and those that were asked. */
-interface Way {
+/** The way on which tokens came. */
+interface Way extends RequestOrigin {
   readonly transport: SessionTransport;
-  readonly consulted: readonly SessionTransport[];
 }
 
 /** Loads the sessions of requests. */
 export class SessionLoader {
   readonly #settings: Settings;
   readonly #reader: SessionReader;
+  /** The ways, in the order in which they are tried. */
+  readonly #ways: readonly Way[];
   /** What a request without any token gets. */
   readonly #anonymous: LoadResult;
 
@@ -43,8 +36,14 @@ export class SessionLoader {
   constructor(settings: Settings, reader: SessionReader) {
     this.#settings = settings;
     this.#reader = reader;
-    const consulted = settings.transports;
-    const origin = { transport: consulted[0], consulted, stale: false };
+    const { transports } = settings;
+    this.#ways = transports.map((transport, index) => ({
+      transport,
+      vary: transports.slice(0, index + 1).flatMap(({ vary }) => vary),
+      stale: false,
+    }));
+    const vary = this.#ways.at(-1)?.vary ?? [];
+    const origin = { transport: transports[0], vary, stale: false };
     this.#anonymous = { origin, loaded: undefined };
   }
 
@@ -55,14 +54,11 @@ export class SessionLoader {
    * @returns The session; at once, if there is nothing to look up.
    */
   load(request: Request): LoadResult | Promise<LoadResult> {
-    const { cipher, codec, transports } = this.#settings;
-    for (const [index, transport] of transports.entries()) {
+    const { cipher, codec } = this.#settings;
+    for (const way of this.#ways) {
+      const { transport } = way;
       const texts = transport.read(request);
       if (texts.length === 0) continue;
-      const consulted = index + 1 === transports.length
-        ? transports
-        : transports.slice(0, index + 1);
-      const way = { transport, consulted };
       if (cipher !== undefined) {
         const sealed = this.#readAll(
           texts,
@@ -74,7 +70,11 @@ export class SessionLoader {
           texts,
           (text) => codec.parse(transport.name, text),
         );
-        if (tokens.length > 0) return this.#find(way, tokens);
+        const [token] = tokens;
+        if (token === undefined) continue;
+        return tokens.length === 1
+          ? this.#findOne(way, token)
+          : this.#findAll(way, tokens);
       }
     }
     return this.#anonymous;
@@ -96,12 +96,19 @@ export class SessionLoader {
     return tokens;
   }
 
-  async #find(way: Way, tokens: readonly Token[]): Promise<LoadResult> {
-    const [first] = tokens;
-    if (first !== undefined && tokens.length === 1) {
-      const result = await this.#reader.find(first.id, first);
-      return this.#choose(way, [{ result, stale: first.stale }]);
-    }
+  /** Finds the session of the one token that nearly every request brings. */
+  #findOne(way: Way, token: Token): Promise<LoadResult> {
+    return this.#settings.store.get(token.id).then((found) => {
+      const result = this.#reader.glance(token, found);
+      return result === undefined
+        ? this.#reader.find(token.id, { secret: token.secret, found }).then(
+          (result) => this.#take(way, result, token.stale),
+        )
+        : this.#take(way, result, token.stale);
+    });
+  }
+
+  async #findAll(way: Way, tokens: readonly Token[]): Promise<LoadResult> {
     const found = await Promise.all(
       tokens.map(async (token) => ({
         result: await this.#reader.find(token.id, token),
@@ -137,14 +144,11 @@ export class SessionLoader {
     way: Way,
     found: readonly { result: StoredSession | Missing; stale: boolean }[],
   ): LoadResult {
-    const { emit } = this.#settings;
     let chosen: { result: StoredSession; stale: boolean } | undefined;
     let duplicate = false;
     for (const { result, stale } of found) {
-      if ("missing" in result) {
-        const { id, missing: reason } = result;
-        emit({ type: "refused", reason, id });
-      } else if (chosen === undefined || chosen.result.id === result.id) {
+      if ("missing" in result) this.#refuse(result);
+      else if (chosen === undefined || chosen.result.id === result.id) {
         // of a replaced id and the one that replaced it, the newer needs no new cookie
         if (
           chosen === undefined || result.hops.length < chosen.result.hops.length
@@ -153,12 +157,28 @@ export class SessionLoader {
         }
       } else duplicate = true;
     }
-    if (duplicate) emit({ type: "refused", reason: "duplicate" });
-    const loaded = duplicate ? undefined : chosen?.result;
-    return {
-      origin: { ...way, stale: !duplicate && (chosen?.stale ?? false) },
-      loaded,
-    };
+    if (duplicate) {
+      this.#settings.emit({ type: "refused", reason: "duplicate" });
+    }
+    return duplicate || chosen === undefined
+      ? { origin: way, loaded: undefined }
+      : this.#take(way, chosen.result, chosen.stale);
+  }
+
+  #take(
+    way: Way,
+    result: StoredSession | Missing,
+    stale: boolean,
+  ): LoadResult {
+    if ("missing" in result) {
+      this.#refuse(result);
+      return { origin: way, loaded: undefined };
+    }
+    return { origin: stale ? { ...way, stale } : way, loaded: result };
+  }
+
+  #refuse({ id, missing: reason }: Missing): void {
+    this.#settings.emit({ type: "refused", reason, id });
   }
 }
 

@@ -6,15 +6,23 @@
 
 import { Endings } from "./_endings.ts";
 import type { LoadedState } from "./_session_io.ts";
-import { expiredBy, parseRecord } from "./_record.ts";
+import {
+  expiredBy,
+  type ForwardRecord,
+  parseRecord,
+  type SessionRecord,
+} from "./_record.ts";
 import { Renamings } from "./_renamings.ts";
 import type { Settings } from "./_settings.ts";
 import { checkLoaded } from "./_validation.ts";
 import type { EndReason, RefusalReason } from "./events.ts";
-import { matchesHash, sealSecret } from "./token.ts";
+import type { VersionedRecord } from "./session_store.ts";
+import { matchesHash, sealSecret, type Token } from "./token.ts";
 
 /** An id may have been replaced this often within one grace. */
 const MAX_FORWARDS = 64;
+
+const NO_HOPS: readonly string[] = [];
 
 /** So often a record is read again that seemed to have expired, and was changed meanwhile. */
 const MAX_REVIVALS = 3;
@@ -39,6 +47,8 @@ export interface Missing {
 
 /** Options of {@linkcode SessionReader.find}. */
 export interface FindOptions {
+  /** What the store has under the id; left out: it is asked. */
+  readonly found?: VersionedRecord | undefined;
   /** The secret that must match; left out where ids alone are trusted. */
   readonly secret?: string | undefined;
   /** When the request that asks began to use the session. */
@@ -76,20 +86,13 @@ export class SessionReader {
     // an app may have taken it from anywhere
     if (typeof id !== "string") return { missing: "unknown", id: "" };
     const { store, now } = this.#settings;
-    let { secret } = options;
+    let { secret, found } = options;
     const hops: string[] = [];
     let revivals = 0;
-    for (let next = id; hops.length <= MAX_FORWARDS;) {
-      const found = await store.get(next);
-      // who writes a store in JavaScript may say null
-      if (found === undefined || found === null) {
-        return { missing: this.endOf(next) ?? "unknown", id: next };
-      }
-      const record = parseRecord(found.record);
-      if (record === undefined) return { missing: "corrupt", id: next };
-      if (secret !== undefined && !matchesHash(secret, record.secretHash)) {
-        return { missing: "bad-secret", id: next };
-      }
+    for (let next = id; hops.length <= MAX_FORWARDS; found = undefined) {
+      found ??= await store.get(next);
+      const record = this.#verify(next, secret, found);
+      if ("missing" in record) return record;
       if ("forward" in record) {
         if (now() >= record.expiresAt) return { missing: "unknown", id: next };
         if (secret !== undefined) secret = sealSecret(record.sealed, secret);
@@ -104,8 +107,8 @@ export class SessionReader {
         options.usedAt ?? time,
         this.#settings,
       );
+      const version = found?.version ?? "";
       if (expired !== undefined) {
-        const { version } = found;
         const gone = await this.#expire(next, version, record.subject, expired);
         if (gone || revivals++ >= MAX_REVIVALS) {
           return { missing: expired, id: next };
@@ -115,9 +118,50 @@ export class SessionReader {
       const data = options.dataNeeded === false
         ? record.data
         : await checkLoaded(this.#settings, next, record.data);
-      return { id: next, record, data, version: found.version, secret, hops };
+      return { id: next, record, data, version, secret, hops };
     }
     return { missing: "unknown", id };
+  }
+
+  /**
+   * Finds the living session that the store has under the id of a token, as nearly every
+   * request wants it.
+   *
+   * @param token The token.
+   * @param found What the store has.
+   * @returns The session, or why there is none; `undefined` if it takes more than a look.
+   */
+  glance(
+    { id, secret }: Token,
+    found: VersionedRecord | undefined,
+  ): StoredSession | Missing | undefined {
+    const settings = this.#settings;
+    const record = this.#verify(id, secret, found);
+    if ("missing" in record) return record;
+    if ("forward" in record || settings.schema !== undefined) return undefined;
+    const now = settings.now();
+    if (expiredBy(record, now, now, settings) !== undefined) return undefined;
+    const { data } = record;
+    const version = found?.version ?? "";
+    return { id, record, data, version, secret, hops: NO_HOPS };
+  }
+
+  /** Reads what the store has under an id, and makes sure of the secret. */
+  #verify(
+    id: string,
+    secret: string | undefined,
+    found: VersionedRecord | undefined,
+  ): SessionRecord | ForwardRecord | Missing {
+    // who writes a store in JavaScript may say null
+    if (found === undefined || found === null) {
+      return { missing: this.endOf(id) ?? "unknown", id };
+    }
+    const record = parseRecord(found.record);
+    if (record === undefined) return { missing: "corrupt", id };
+    if (secret !== undefined && !matchesHash(secret, record.secretHash)) {
+      return { missing: "bad-secret", id };
+    }
+    return record;
   }
 
   /** Says how this process ended a session, if it did not long ago. */

@@ -118,7 +118,7 @@ export function resolveSettings<Data extends object>(
     stateless = false,
     schema,
     onInvalid = "reset",
-    clock = Date.now,
+    clock,
   } = options;
   if (onInvalid !== "reset" && onInvalid !== "fail") {
     throw wrong("onInvalid", `be "reset" or "fail"`, describe(onInvalid));
@@ -148,7 +148,7 @@ export function resolveSettings<Data extends object>(
     );
   }
 
-  const now = () => Math.floor(clock());
+  const now = clock === undefined ? Date.now : () => Math.floor(clock());
   const ids = new IdSource();
   const emit = createEmit(options.onEvent, now);
   const storeTimeout = resolveDuration(options, "storeTimeout", 1);

@@ -21,15 +21,23 @@ const EMPTY: Data = new Map();
  * @param settings The schema, and what to do with what does not fit.
  * @param id The session, for the event.
  * @param data The data.
- * @returns What the schema made of it; empty if it does not fit and is to be reset.
+ * @returns What the schema made of it; empty if it does not fit and is to be reset. At
+ *   once, if there is no schema.
  * @throws {SessionValidationError} If it does not fit and that is to fail.
  */
-export async function checkLoaded(
+export function checkLoaded(
+  settings: Settings,
+  id: string,
+  data: Data,
+): Data | Promise<Data> {
+  return settings.schema === undefined ? data : applySchema(settings, id, data);
+}
+
+async function applySchema(
   settings: Settings,
   id: string,
   data: Data,
 ): Promise<Data> {
-  if (settings.schema === undefined) return data;
   const result = await validate(settings, data);
   if ("data" in result) return result.data;
   // nothing set yet, as after a login alone: there is nothing that could be invalid

@@ -177,7 +177,7 @@ export class SessionManager<
     this.#assertStored("edit session");
     const found = await this.#reader.find(id);
     if ("missing" in found) return undefined;
-    const origin = { transport: undefined, consulted: [], stale: false };
+    const origin = { transport: undefined, vary: [], stale: false };
     const session = this.#server.attach({ origin, loaded: found });
     try {
       const result = await edit(

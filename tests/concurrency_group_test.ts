@@ -306,7 +306,7 @@ Deno.test("Committer.busy is 0 when all commits are through, failed ones include
     const [transport] = settings.transports;
     const origin = { transport, consulted: [], stale: false };
     const open = (loaded?: RequestSession["loaded"]) =>
-      new RequestSession(parts, { origin, loaded, request: undefined });
+      new RequestSession(parts, { origin, loaded }, undefined);
 
     const first = open();
     first.handle.set("n", 0);
