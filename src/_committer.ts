@@ -22,13 +22,14 @@ import { commitSealed } from "./_stateless.ts";
 import type { RequestSession } from "./_request_session.ts";
 import type { StoredSession } from "./_session_reader.ts";
 import type { StoreWriter } from "./_store_writer.ts";
-import { SessionStoreError } from "./errors.ts";
+
+const NO_JOBS: readonly Job[] = [];
 
 /** Commits sessions, those of one id one after the other. */
 export class Committer {
   readonly #writer: StoreWriter;
   /** The commits that wait for the one under way, by the id they were loaded under. */
-  readonly #waiting = new Map<string, Job[]>();
+  readonly #waiting = new Map<string, Job[] | undefined>();
 
   /** How many sessions have a commit under way. */
   get busy(): number {
@@ -41,42 +42,31 @@ export class Committer {
   }
 
   /**
-   * Commits the session of a request, and closes its handle.
+   * Commits what a request did to its session.
    *
    * @param request The request.
-   * @throws What could not be done; nothing is half-written.
+   * @param changes What it did.
+   * @returns Rejects with what could not be done; nothing is half-written.
    */
-  async commit(request: RequestSession): Promise<void> {
-    const changes = request.handle.seal();
-    try {
-      await this.#commit(request, changes);
-    } catch (error) {
-      // after a store's failure it is not known what became of the changes
-      if (!(error instanceof SessionStoreError)) request.handle.reopen();
-      throw error;
-    }
-  }
-
-  async #commit(request: RequestSession, changes: Changes): Promise<void> {
+  commit(request: RequestSession, changes: Changes): Promise<void> {
     const { loaded, origin } = request;
     const { settings } = this.#writer;
     if (settings.cipher !== undefined) {
-      return await commitSealed(settings, settings.cipher, request, changes);
+      return commitSealed(settings, settings.cipher, request, changes);
     }
     if (loaded === undefined) {
-      if (!isEmpty(changes)) {
-        await createSession(this.#writer, request, changes);
-      }
-      return;
+      return isEmpty(changes)
+        ? Promise.resolve()
+        : createSession(this.#writer, request, changes);
     }
     const touches = origin.transport !== undefined &&
       touchDue(loaded.record, settings.now(), settings);
     if (!isEmpty(changes) || touches) {
-      return await this.#enqueue(request, loaded, changes);
+      return this.#enqueue(request, loaded, changes);
     }
-    if (loaded.hops.length > 0 || origin.stale) {
-      await this.#reissue(request, loaded);
-    }
+    return loaded.hops.length > 0 || origin.stale
+      ? this.#reissue(request, loaded)
+      : Promise.resolve();
   }
 
   /**
@@ -102,9 +92,12 @@ export class Committer {
       const job: Job = { request, base, changes, resolve, reject };
       if (!this.#writer.settings.batch) return void this.#run([job], base);
       const waiting = this.#waiting.get(base.id);
-      if (waiting !== undefined) return void waiting.push(job);
-      this.#waiting.set(base.id, []);
-      void this.#drain(job);
+      if (waiting !== undefined) waiting.push(job);
+      else if (this.#waiting.has(base.id)) this.#waiting.set(base.id, [job]);
+      else {
+        this.#waiting.set(base.id, undefined);
+        void this.#drain(job);
+      }
     });
   }
 
@@ -121,23 +114,23 @@ export class Committer {
   }
 
   /** Takes the jobs that can be written together: one that changes the identity goes alone. */
-  #takeWaiting(id: string): Job[] {
-    const waiting = this.#waiting.get(id) ?? [];
+  #takeWaiting(id: string): readonly Job[] {
+    const waiting = this.#waiting.get(id);
+    if (waiting === undefined) return NO_JOBS;
     const next = waiting.findIndex(({ changes }) =>
       changes.identity !== undefined
     );
     return waiting.splice(0, next === -1 ? waiting.length : Math.max(1, next));
   }
 
-  async #run(jobs: Job[], start?: StoredSession): Promise<void> {
-    try {
-      await this.#write(jobs, start);
-    } catch (error) {
+  /** Runs jobs; never rejects. */
+  #run(jobs: readonly Job[], start?: StoredSession): Promise<void> {
+    return this.#write(jobs, start).catch((error) => {
       for (const { reject } of jobs) reject(error);
-    }
+    });
   }
 
-  async #write(jobs: Job[], start?: StoredSession): Promise<void> {
+  async #write(jobs: readonly Job[], start?: StoredSession): Promise<void> {
     const writer = this.#writer;
     const [job] = jobs;
     if (job === undefined) return;

@@ -17,8 +17,8 @@ const KEY_LIMIT_BYTES = 2_048;
 const PREFIX_LIMIT_BYTES = 1_024;
 /** What a key has beside prefix and id, at most, in bytes: "subject" and a hash. */
 const KEY_OVERHEAD_BYTES = 64;
-/** Ids that are surely shorter than any limit, and whose bytes are their characters. */
-const PLAIN_ID = /^[ -~]{1,256}$/;
+/** Ids up to this length fit whatever their characters are, of 3 bytes at most. */
+const SHORT_ID_LENGTH = 256;
 
 const ENCODER = new TextEncoder();
 
@@ -64,8 +64,8 @@ export class KvKeys {
    * Lone surrogates all become U+FFFD in a key, so two ids would share one.
    */
   accepts(id: string): boolean {
-    if (PLAIN_ID.test(id)) return true;
-    return id.isWellFormed() &&
+    if (!id.isWellFormed()) return false;
+    return id.length <= SHORT_ID_LENGTH ||
       this.#prefixBytes + KEY_OVERHEAD_BYTES + partBytes(id) <= KEY_LIMIT_BYTES;
   }
 

@@ -32,9 +32,9 @@ const VERSIONSTAMP = /^[0-9a-f]{20}$/;
 /** What one commit checks and writes. */
 export interface Plan {
   /** The ids it concerns; commits of disjoint ids touch disjoint keys. */
-  readonly ids: Set<string>;
+  readonly ids: string[];
   /** The ids it writes or deletes. */
-  readonly written: Set<string>;
+  readonly written: string[];
   /** The versions that must still be there. */
   readonly checks: PlanCheck[];
   /** The entries to write. */
@@ -42,7 +42,7 @@ export interface Plan {
   /** The keys to delete. */
   readonly deletes: KvKey[];
   /** Those of `written` that no check tells the present parts of. */
-  readonly unchecked: Set<string>;
+  unchecked: string[];
   /** Size of keys and values together, at most, in bytes. */
   bytes: number;
   /** Size of the keys, at most, in bytes. */
@@ -73,12 +73,12 @@ export function planCommit(
   commit: StoreCommit,
 ): Plan | undefined {
   const plan: Plan = {
-    ids: new Set(),
-    written: new Set(),
+    ids: [],
+    written: [],
     checks: [],
     sets: [],
     deletes: [],
-    unchecked: new Set(),
+    unchecked: [],
     bytes: 0,
     keyBytes: 0,
     suffix: "",
@@ -104,7 +104,9 @@ export function planCommit(
       return undefined;
     }
     planCheck(plan, keys, { id, key: keys.record(id), versionstamp });
-    if (plan.unchecked.delete(id) && known?.parts !== undefined) {
+    if (!plan.unchecked.includes(id)) continue;
+    plan.unchecked = plan.unchecked.filter((other) => other !== id);
+    if (known?.parts !== undefined) {
       planPartsDelete(plan, keys, id, known.parts);
     }
   }
@@ -120,7 +122,7 @@ export function planCommit(
 
 /** Adds a check. */
 export function planCheck(plan: Plan, keys: KvKeys, check: PlanCheck): void {
-  plan.ids.add(check.id);
+  if (!plan.ids.includes(check.id)) plan.ids.push(check.id);
   plan.checks.push(check);
   plan.bytes += keys.bound(check.id);
 }
@@ -168,8 +170,8 @@ function formatParts(parts?: Parts): string {
 function parseVersion(
   version: string,
 ): { versionstamp: string; parts?: Parts } {
-  const [versionstamp = "", generation, count] = version.split(".");
-  if (generation === undefined) return { versionstamp };
+  if (!version.includes(".")) return { versionstamp: version };
+  const [versionstamp = "", generation = "", count] = version.split(".");
   return { versionstamp, parts: { generation, count: Number(count) } };
 }
 
@@ -216,9 +218,10 @@ function planPut(plan: Plan, keys: KvKeys, put: StorePut): void {
 }
 
 function planId(plan: Plan, id: string): void {
-  plan.ids.add(id);
-  plan.written.add(id);
-  plan.unchecked.add(id);
+  if (plan.written.includes(id)) return;
+  plan.ids.push(id);
+  plan.written.push(id);
+  plan.unchecked.push(id);
 }
 
 function planSet(

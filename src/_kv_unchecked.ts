@@ -47,7 +47,7 @@ export async function writeUnchecked(
     seen = stamps;
     const attempt = {
       ...plan,
-      ids: new Set(plan.ids),
+      ids: [...plan.ids],
       checks: [...plan.checks],
       deletes: [...plan.deletes],
     };

@@ -92,7 +92,7 @@ export class KvWriter {
             ATOMIC_MUTATIONS &&
           bytes + plan.bytes <= ATOMIC_LIMIT_BYTES &&
           keyBytes + plan.keyBytes <= ATOMIC_KEY_LIMIT_BYTES &&
-          ![...plan.ids].some((id) => ids.has(id));
+          !plan.ids.some((id) => ids.has(id));
       // Those left behind also keep others of their ids from overtaking them.
       for (const id of plan.ids) ids.add(id);
       if (!fits) {

@@ -11,7 +11,7 @@ import {
   isEmpty,
 } from "./_changes.ts";
 import { settleFlash } from "./_flash_claims.ts";
-import { nextNonce, rememberNonce, remembersNonce } from "./_nonce.ts";
+import { rememberNonce, remembersNonce } from "./_nonce.ts";
 import { expiredBy, type SessionRecord, touchDue, touched } from "./_record.ts";
 import type { RequestSession } from "./_request_session.ts";
 import type { Missing, StoredSession } from "./_session_reader.ts";
@@ -54,7 +54,7 @@ export async function mergeJobs(
   jobs: readonly Job[],
   start?: StoredSession,
 ): Promise<void> {
-  const nonce = nextNonce();
+  const nonce = writer.settings.nextNonce();
   let current: StoredSession | Missing | undefined = start;
   for (let attempt = 1;; attempt++) {
     current ??= await findFor(writer, jobs);
@@ -76,9 +76,6 @@ export async function mergeJobs(
       nonce: rememberNonce(nonce, current.record.nonce),
     };
     const { id, version } = current;
-    if (attempt === 1) {
-      jobs.forEach(({ request }) => request.nonces.push(nonce));
-    }
     try {
       const commit = {
         check: [{ id, version }],
@@ -89,14 +86,21 @@ export async function mergeJobs(
         return settle(applied, current, record, now);
       }
     } catch (error) {
+      if (attempt === 1) noteFailed(jobs, nonce);
       if (!(error instanceof SessionTooLargeError) || jobs.length === 1) {
         throw error;
       }
       return await mergeEach(writer, jobs);
     }
+    if (attempt === 1) noteFailed(jobs, nonce);
     await writer.conflict(id, attempt);
     current = undefined;
   }
+}
+
+/** Notes the name of a write that failed, or seems to have, so that a later try looks for it. */
+function noteFailed(jobs: readonly Job[], nonce: string): void {
+  for (const { request } of jobs) (request.nonces ??= []).push(nonce);
 }
 
 /** Settles the jobs of which an earlier try took place after all, and returns the others. */
@@ -107,7 +111,7 @@ function settleDone(
 ): readonly Job[] {
   const { record, data } = current;
   const isDone = ({ request }: Job) =>
-    request.nonces.some((nonce) => remembersNonce(record.nonce, nonce));
+    request.nonces?.some((nonce) => remembersNonce(record.nonce, nonce));
   const done = jobs.filter(isDone);
   if (done.length === 0) return jobs;
   const applied = done.map((job) => ({ job, data }));
@@ -149,7 +153,10 @@ async function applyJobs(
       const { operations } = job.changes;
       const next = applyOperations(data, operations);
       const changed = next !== data;
-      if (changed) data = await checkStorable(writer.settings, next);
+      if (changed) {
+        const storable = checkStorable(writer.settings, next);
+        data = storable instanceof Promise ? await storable : storable;
+      }
       // a touch or a flash alone leaves stored data as it is, whatever the schema makes of it
       record = applyChanges(record, job.changes, changed ? data : record.data);
       applied.push({ job, data });

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Changes } from "./_changes.ts";
 import { SessionHandle } from "./_session_handle.ts";
 import type { LoadedState, SessionIo } from "./_session_io.ts";
 import { SessionLinks } from "./_session_links.ts";
@@ -17,9 +18,8 @@ import {
   type SessionRecord,
   touchDue,
 } from "./_record.ts";
-import { nextNonce } from "./_nonce.ts";
 import type { Renamings } from "./_renamings.ts";
-import { SessionClosedError } from "./errors.ts";
+import { SessionClosedError, SessionStoreError } from "./errors.ts";
 import type { SessionTransport } from "./session_transport.ts";
 import { generateSecret } from "./token.ts";
 
@@ -44,8 +44,14 @@ export type Answer =
 
 /** Commits sessions; the manager's part. */
 export interface SessionCommitter {
-  /** Commits a session. */
-  commit(session: RequestSession): Promise<void>;
+  /**
+   * Commits what a request did to its session.
+   *
+   * @param session The session of the request.
+   * @param changes What it did.
+   * @returns Settled with the commit; it never throws, but rejects.
+   */
+  commit(session: RequestSession, changes: Changes): Promise<void>;
 }
 
 /** The manager's parts that the session of a request works with. */
@@ -78,8 +84,8 @@ export class RequestSession implements SessionIo {
   readonly handle: SessionHandle;
   /** Whether the changes were dropped, because the session had ended. */
   dropped = false;
-  /** The names of its writes to a session, so that a later try recognises one that took place. */
-  readonly nonces: string[] = [];
+  /** The names of its writes that failed, or seem to have, so that a later try looks for them. */
+  nonces: string[] | undefined;
   #nonce: string | undefined;
   #newSecret: string | undefined;
   #discarded = false;
@@ -176,7 +182,7 @@ export class RequestSession implements SessionIo {
 
   /** The name of the write that makes an id; the same when it is tried again. */
   get nonce(): string {
-    return this.#nonce ??= nextNonce();
+    return this.#nonce ??= this.settings.nextNonce();
   }
 
   /** The secret of the id that this request makes; the same when its commit is tried again. */
@@ -205,14 +211,29 @@ export class RequestSession implements SessionIo {
         ),
       );
     }
-    return this.#committing ??= traced(
-      this.settings.trace,
-      "session.commit",
-      () => this.#parts.committer.commit(this),
-    ).catch((error) => {
+    if (this.#committing !== undefined) return this.#committing;
+    try {
+      return this.#committing = this.#commit(this.handle.seal());
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  async #commit(changes: Changes): Promise<void> {
+    const { trace } = this.settings;
+    const { committer } = this.#parts;
+    try {
+      await (trace === undefined ? committer.commit(this, changes) : traced(
+        trace,
+        "session.commit",
+        () => committer.commit(this, changes),
+      ));
+    } catch (error) {
       this.#committing = undefined;
+      // after a store's failure it is not known what became of the changes
+      if (!(error instanceof SessionStoreError)) this.handle.reopen();
       throw error;
-    });
+    }
   }
 
   /**

@@ -6,6 +6,7 @@
 
 import { checkOptions, checkType, describeType } from "./_check.ts";
 import { IdSource } from "./_ids.ts";
+import { NonceSource } from "./_nonce.ts";
 import type { Lifetimes } from "./_record.ts";
 import { createCipher, type SessionCipher } from "./_stateless_cipher.ts";
 import { GuardedStore, resolveStore } from "./_guarded_store.ts";
@@ -80,6 +81,8 @@ export interface Settings extends Lifetimes {
   readonly now: () => number;
   /** Makes a public id. */
   readonly nextId: () => string;
+  /** Makes the name of a commit. */
+  readonly nextNonce: () => string;
   /** Reports an event; never throws. */
   readonly emit: (event: EventDraft) => void;
 }
@@ -150,6 +153,7 @@ export function resolveSettings<Data extends object>(
 
   const now = clock === undefined ? Date.now : () => Math.floor(clock());
   const ids = new IdSource();
+  const nonces = new NonceSource();
   const emit = createEmit(options.onEvent, now);
   const storeTimeout = resolveDuration(options, "storeTimeout", 1);
   if (stateless) checkStateless(options);
@@ -177,6 +181,7 @@ export function resolveSettings<Data extends object>(
     trace: options.trace,
     now,
     nextId: () => ids.next(now()),
+    nextNonce: () => nonces.next(),
     emit,
   };
 }

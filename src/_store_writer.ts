@@ -15,6 +15,8 @@ import type { StoreCommit, StoreDelete, StorePut } from "./session_store.ts";
 /** After so many tries that other writers won, a commit gives up. */
 const MAX_ATTEMPTS = 100;
 
+const NONE: readonly string[] = [];
+
 /** How to recognise a write that took place although the store said otherwise. */
 export interface Proof {
   /** The id that the write put or deleted. */
@@ -52,23 +54,18 @@ export class StoreWriter {
     endings.leave(leaving);
     let written = false;
     try {
-      return written = await this.#write(commit, proof);
+      const { ok } = await this.settings.store.commit(commit);
+      // a deletion that finds nothing to delete was not this one's
+      written = ok ||
+        (proof.nonce !== undefined && await this.#tookPlace(proof));
+    } catch (error) {
+      written = error instanceof SessionStoreError &&
+        await this.#tookPlace(proof).catch(() => false);
+      if (!written) throw error;
     } finally {
       if (!written) endings.stay(leaving); // else the caller says what became of them
     }
-  }
-
-  async #write(commit: StoreCommit, proof: Proof): Promise<boolean> {
-    try {
-      const { ok } = await this.settings.store.commit(commit);
-      // a deletion that finds nothing to delete was not this one's
-      return ok || (proof.nonce !== undefined && await this.#tookPlace(proof));
-    } catch (error) {
-      if (!(error instanceof SessionStoreError)) throw error;
-      const tookPlace = await this.#tookPlace(proof).catch(() => false);
-      if (!tookPlace) throw error;
-      return true;
-    }
+    return written;
   }
 
   async #tookPlace({ id, nonce }: Proof): Promise<boolean> {
@@ -102,7 +99,10 @@ export class StoreWriter {
 }
 
 /** The ids of the sessions that a write takes away. */
-function leavingIds({ check, delete: deletes }: StoreCommit): string[] {
+function leavingIds(
+  { check, delete: deletes }: StoreCommit,
+): readonly string[] {
+  if (deletes.length === 0) return NONE;
   const deleted = new Set(deletes.map(({ id }) => id));
   return check.map(({ id }) => id).filter((id) => deleted.has(id));
 }

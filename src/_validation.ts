@@ -53,15 +53,18 @@ async function applySchema(
  *
  * @param settings The schema.
  * @param data The data.
- * @returns What the schema made of it.
+ * @returns What the schema made of it; at once, if there is no schema.
  * @throws {SessionValidationError} If it does not fit.
  * @throws {TypeError} If the schema made something of it that cannot be stored.
  */
-export async function checkStorable(
+export function checkStorable(
   settings: Settings,
   data: Data,
-): Promise<Data> {
-  if (settings.schema === undefined) return data;
+): Data | Promise<Data> {
+  return settings.schema === undefined ? data : fitSchema(settings, data);
+}
+
+async function fitSchema(settings: Settings, data: Data): Promise<Data> {
   const result = await validate(settings, data);
   if ("data" in result) return result.data;
   throw invalid("commit session", result.issues);

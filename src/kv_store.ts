@@ -6,7 +6,7 @@
 
 import { KvConnection, type KvKey, type KvSource } from "./_kv_database.ts";
 import { describe, KvKeys } from "./_kv_keys.ts";
-import { planCommit } from "./_kv_plan.ts";
+import { type Plan, planCommit } from "./_kv_plan.ts";
 import { KvReader } from "./_kv_reader.ts";
 import { KvRecords } from "./_kv_records.ts";
 import { writeUnchecked } from "./_kv_unchecked.ts";
@@ -195,12 +195,18 @@ export class KvStore implements SessionStore {
    * @throws {RangeError} If an `expireIn` is not an integer of 1 or more;
    *   nothing was changed.
    */
-  async commit(commit: StoreCommit): Promise<StoreCommitResult> {
-    // Synchronous: the records are copied before the caller can change them.
-    const plan = planCommit(this.#keys, commit);
-    if (plan === undefined) return { ok: false };
-    if (plan.unchecked.size === 0) return await this.#writer.write(plan);
-    return await writeUnchecked(plan, this.#records, this.#writer);
+  commit(commit: StoreCommit): Promise<StoreCommitResult> {
+    let plan: Plan | undefined;
+    try {
+      // at once: the records are copied before the caller can change them
+      plan = planCommit(this.#keys, commit);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    if (plan === undefined) return Promise.resolve({ ok: false });
+    return plan.unchecked.length === 0
+      ? this.#writer.write(plan)
+      : writeUnchecked(plan, this.#records, this.#writer);
   }
 
   /**

@@ -304,7 +304,7 @@ Deno.test("Committer.busy is 0 when all commits are through, failed ones include
       renamings: reader.renamings,
     };
     const [transport] = settings.transports;
-    const origin = { transport, consulted: [], stale: false };
+    const origin = { transport, vary: [], stale: false };
     const open = (loaded?: RequestSession["loaded"]) =>
       new RequestSession(parts, { origin, loaded }, undefined);
 
