@@ -16,7 +16,7 @@ import {
   type Job,
   mergeJobs,
 } from "./_merge.ts";
-import { firstNonce, rememberNonce } from "./_nonce.ts";
+import { firstNonce } from "./_nonce.ts";
 import { type ForwardRecord, touchDue, touched } from "./_record.ts";
 import type { RequestSession } from "./_request_session.ts";
 import { livingSessions } from "./_session_list.ts";
@@ -185,7 +185,7 @@ export async function regenerate(
         ? touched(record, now, settings)
         : record),
       secretHash: hashSecret(secret),
-      nonce: rememberNonce(nonce, record.nonce),
+      nonce: settings.nonces.remember(nonce, record.nonce),
     };
     const forward = forwardPut(
       settings.rotationGrace,

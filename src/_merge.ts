@@ -11,7 +11,7 @@ import {
   isEmpty,
 } from "./_changes.ts";
 import { settleFlash } from "./_flash_claims.ts";
-import { rememberNonce, remembersNonce } from "./_nonce.ts";
+import { remembersNonce } from "./_nonce.ts";
 import { expiredBy, type SessionRecord, touchDue, touched } from "./_record.ts";
 import type { RequestSession } from "./_request_session.ts";
 import type { Missing, StoredSession } from "./_session_reader.ts";
@@ -54,7 +54,8 @@ export async function mergeJobs(
   jobs: readonly Job[],
   start?: StoredSession,
 ): Promise<void> {
-  const nonce = writer.settings.nextNonce();
+  const { nonces } = writer.settings;
+  const nonce = nonces.next();
   let current: StoredSession | Missing | undefined = start;
   for (let attempt = 1;; attempt++) {
     current ??= await findFor(writer, jobs);
@@ -73,7 +74,7 @@ export async function mergeJobs(
     }
     const record = {
       ...(touch ? touched(result.record, now, writer.settings) : result.record),
-      nonce: rememberNonce(nonce, current.record.nonce),
+      nonce: nonces.remember(nonce, current.record.nonce),
     };
     const { id, version } = current;
     try {

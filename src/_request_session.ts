@@ -182,7 +182,7 @@ export class RequestSession implements SessionIo {
 
   /** The name of the write that makes an id; the same when it is tried again. */
   get nonce(): string {
-    return this.#nonce ??= this.settings.nextNonce();
+    return this.#nonce ??= this.settings.nonces.next();
   }
 
   /** The secret of the id that this request makes; the same when its commit is tried again. */

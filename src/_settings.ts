@@ -81,8 +81,8 @@ export interface Settings extends Lifetimes {
   readonly now: () => number;
   /** Makes a public id. */
   readonly nextId: () => string;
-  /** Makes the name of a commit. */
-  readonly nextNonce: () => string;
+  /** Makes the names of commits. */
+  readonly nonces: NonceSource;
   /** Reports an event; never throws. */
   readonly emit: (event: EventDraft) => void;
 }
@@ -153,7 +153,6 @@ export function resolveSettings<Data extends object>(
 
   const now = clock === undefined ? Date.now : () => Math.floor(clock());
   const ids = new IdSource();
-  const nonces = new NonceSource();
   const emit = createEmit(options.onEvent, now);
   const storeTimeout = resolveDuration(options, "storeTimeout", 1);
   if (stateless) checkStateless(options);
@@ -181,7 +180,7 @@ export function resolveSettings<Data extends object>(
     trace: options.trace,
     now,
     nextId: () => ids.next(now()),
-    nextNonce: () => nonces.next(),
+    nonces: new NonceSource({ serial: batch }),
     emit,
   };
 }
