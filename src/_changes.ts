@@ -111,7 +111,7 @@ export function applyOperations(
  * @param record The newest record; it is not changed.
  * @param changes The changes.
  * @param data The data that the record gets.
- * @returns The new record.
+ * @returns The new record; the same one, if nothing changes.
  */
 export function applyChanges(
   record: SessionRecord,
@@ -119,6 +119,10 @@ export function applyChanges(
   data: ReadonlyMap<string, unknown>,
 ): SessionRecord {
   const { flashed, taken, persistent } = changes;
+  if (
+    data === record.data && flashed.length === 0 && taken.size === 0 &&
+    persistent === undefined
+  ) return record;
   const flash = flashed.length === 0 && taken.size === 0
     ? record.flash
     : [...record.flash.filter((entry) => !taken.has(entry.id)), ...flashed];
@@ -144,8 +148,8 @@ export function runUpdate(
   next: (current: unknown) => unknown,
   base: unknown,
 ): unknown {
-  const action = `update session value ${JSON.stringify(key)}`;
-  const result = next(cloneValue(base, action));
+  const action = "update session value";
+  const result = next(cloneValue(base, action, key));
   if (
     typeof (result as { then?: unknown } | null | undefined)?.then ===
       "function"
@@ -153,8 +157,10 @@ export function runUpdate(
     // it is refused, so nobody else will handle its rejection
     Promise.resolve(result).catch(() => {});
     throw new TypeError(
-      `Cannot ${action}: want a synchronous callback, which may run again: received a promise`,
+      `Cannot ${action} ${
+        JSON.stringify(key)
+      }: want a synchronous callback, which may run again: received a promise`,
     );
   }
-  return cloneValue(result, action);
+  return cloneValue(result, action, key);
 }

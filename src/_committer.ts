@@ -20,7 +20,7 @@ import {
 import { touchDue } from "./_record.ts";
 import { commitSealed } from "./_stateless.ts";
 import type { RequestSession } from "./_request_session.ts";
-import type { StoredSession } from "./_session_reader.ts";
+import type { Missing, StoredSession } from "./_session_reader.ts";
 import type { StoreWriter } from "./_store_writer.ts";
 
 const NO_JOBS: readonly Job[] = [];
@@ -90,7 +90,7 @@ export class Committer {
   ): Promise<void> {
     return new Promise((resolve, reject) => {
       const job: Job = { request, base, changes, resolve, reject };
-      if (!this.#writer.settings.batch) return void this.#run([job], base);
+      if (!this.#writer.settings.batch) return void this.#drain(job);
       const waiting = this.#waiting.get(base.id);
       if (waiting !== undefined) waiting.push(job);
       else if (this.#waiting.has(base.id)) this.#waiting.set(base.id, [job]);
@@ -101,15 +101,20 @@ export class Committer {
     });
   }
 
-  /** Runs a job, and then those that have come meanwhile, until there are none. */
+  /** Writes a job, and then those that have come meanwhile, until there are none. */
   async #drain(first: Job): Promise<void> {
     const { id } = first.base;
-    await this.#run([first], first.base);
-    for (
-      let jobs = this.#takeWaiting(id);
-      jobs.length > 0;
-      jobs = this.#takeWaiting(id)
-    ) await this.#run(jobs);
+    let start: StoredSession | undefined = first.base;
+    let jobs: readonly Job[] = [first];
+    do {
+      try {
+        await this.#write(jobs, start);
+      } catch (error) {
+        for (const { reject } of jobs) reject(error);
+      }
+      start = undefined;
+      jobs = this.#takeWaiting(id);
+    } while (jobs.length > 0);
     this.#waiting.delete(id);
   }
 
@@ -123,37 +128,39 @@ export class Committer {
     return waiting.splice(0, next === -1 ? waiting.length : Math.max(1, next));
   }
 
-  /** Runs jobs; never rejects. */
-  #run(jobs: readonly Job[], start?: StoredSession): Promise<void> {
-    return this.#write(jobs, start).catch((error) => {
-      for (const { reject } of jobs) reject(error);
-    });
+  /** Writes jobs that can be written together; those that are not settled by then fail with it. */
+  #write(jobs: readonly Job[], start?: StoredSession): Promise<void> {
+    const [job] = jobs;
+    if (job === undefined) return Promise.resolve();
+    const { request, changes: { identity } } = job;
+    if (identity?.type === "login") {
+      return signIn(this.#writer, job, identity, start).then(job.resolve);
+    }
+    const expired = start && expiredSince(this.#writer, request, start);
+    if (start !== undefined && expired !== undefined) {
+      return this.#writeExpired(jobs, start, expired);
+    }
+    switch (identity?.type) {
+      case "destroy":
+        return destroy(this.#writer, job, start);
+      case "regenerate":
+        return regenerate(this.#writer, job, start);
+      default:
+        return mergeJobs(this.#writer, jobs, start);
+    }
   }
 
-  async #write(jobs: readonly Job[], start?: StoredSession): Promise<void> {
-    const writer = this.#writer;
+  /** Writes to a session that has expired since it was loaded: others may have used it. */
+  async #writeExpired(
+    jobs: readonly Job[],
+    start: StoredSession,
+    expired: Missing,
+  ): Promise<void> {
     const [job] = jobs;
     if (job === undefined) return;
-    const { request, changes } = job;
-    const { identity } = changes;
-    if (identity?.type === "login") {
-      await signIn(writer, job, identity, start);
-      return job.resolve();
-    }
-    const expired = start && expiredSince(writer, request, start);
-    if (start !== undefined && expired !== undefined) {
-      // others may have used it since it was loaded
-      const found = await findAgain(writer, request, start);
-      if ("missing" in found) {
-        const known = found.missing === "unknown" ? expired : found;
-        return dropJobs(writer, jobs, known);
-      }
-      start = found;
-    }
-    if (identity?.type === "destroy") return await destroy(writer, job, start);
-    if (identity?.type === "regenerate") {
-      return await regenerate(writer, job, start);
-    }
-    await mergeJobs(writer, jobs, start);
+    const found = await findAgain(this.#writer, job.request, start);
+    if (!("missing" in found)) return await this.#write(jobs, found);
+    const known = found.missing === "unknown" ? expired : found;
+    dropJobs(this.#writer, jobs, known);
   }
 }

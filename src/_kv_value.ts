@@ -173,10 +173,14 @@ const OBJECT_BYTES = 17;
 /** An `ArrayBuffer` and the view of it. */
 const BYTES_BYTES = 26;
 
+/** So many objects are looked for one by one; a `Set` costs more than a small walk. */
+const FEW = 16;
+
 class PlainWalk {
   size = HEADER_BYTES;
   /** A second reference to an object must stay one: left to the serialiser. */
-  readonly #seen = new Set<object>();
+  readonly #few: object[] = [];
+  #more: Set<object> | undefined;
 
   copy(value: unknown): unknown {
     switch (typeof value) {
@@ -205,8 +209,7 @@ class PlainWalk {
   }
 
   #object(value: object): unknown {
-    if (this.#seen.has(value)) throw NOT_PLAIN;
-    this.#seen.add(value);
+    this.#see(value);
     this.size += OBJECT_BYTES;
     switch (Object.getPrototypeOf(value)) {
       case Object.prototype:
@@ -225,6 +228,12 @@ class PlainWalk {
       default:
         throw NOT_PLAIN;
     }
+  }
+
+  #see(value: object): void {
+    if (this.#few.includes(value) || this.#more?.has(value)) throw NOT_PLAIN;
+    if (this.#few.length < FEW) this.#few.push(value);
+    else (this.#more ??= new Set()).add(value);
   }
 
   #plain(value: Record<string, unknown>): Record<string, unknown> {
@@ -263,9 +272,9 @@ class PlainWalk {
     // A view is stored with the whole of its buffer, which it may share.
     if (
       !(buffer instanceof ArrayBuffer) || buffer.byteLength !== byteLength ||
-      buffer.resizable || this.#seen.has(buffer)
+      buffer.resizable
     ) throw NOT_PLAIN;
-    this.#seen.add(buffer);
+    this.#see(buffer);
     this.size += BYTES_BYTES + byteLength;
     return value.slice();
   }

@@ -15,6 +15,7 @@ import { remembersNonce } from "./_nonce.ts";
 import { expiredBy, type SessionRecord, touchDue, touched } from "./_record.ts";
 import type { RequestSession } from "./_request_session.ts";
 import type { Missing, StoredSession } from "./_session_reader.ts";
+import type { Settings } from "./_settings.ts";
 import { putOf, type StoreWriter } from "./_store_writer.ts";
 import { checkStorable } from "./_validation.ts";
 import { SessionTooLargeError } from "./errors.ts";
@@ -39,6 +40,14 @@ interface Applied {
   readonly data: ReadonlyMap<string, unknown>;
 }
 
+/** What jobs make of a session one after the other. */
+interface Merged {
+  /** The record that results. */
+  readonly record: SessionRecord;
+  /** Those that did not fail. */
+  readonly applied: readonly Applied[];
+}
+
 /**
  * Commits the changes of requests to one session, in order, in one write.
  *
@@ -54,27 +63,28 @@ export async function mergeJobs(
   jobs: readonly Job[],
   start?: StoredSession,
 ): Promise<void> {
-  const { nonces } = writer.settings;
-  const nonce = nonces.next();
+  const { settings } = writer;
+  const nonce = settings.nonces.next();
   let current: StoredSession | Missing | undefined = start;
   for (let attempt = 1;; attempt++) {
     current ??= await findFor(writer, jobs);
     if ("missing" in current) return dropJobs(writer, jobs, current);
-    jobs = settleDone(writer, jobs, current);
-    const result = await applyJobs(writer, jobs, current);
-    const { applied } = result;
-    jobs = applied.map(({ job }) => job);
-    if (jobs.length === 0) return;
+    if (jobs.some(hasFailed)) jobs = settleDone(writer, jobs, current);
+    const { record: merged, applied } = settings.schema === undefined
+      ? applyJobs(jobs, current)
+      : await applyWithSchema(settings, jobs, current);
+    if (applied.length === 0) return;
+    if (applied.length < jobs.length) jobs = applied.map(({ job }) => job);
 
-    const now = writer.settings.now();
+    const now = settings.now();
     const touch = jobs.some(isRequest) &&
-      touchDue(current.record, now, writer.settings);
+      touchDue(current.record, now, settings);
     if (!touch && jobs.every(({ changes }) => isEmpty(changes))) {
       return settle(applied, current, current.record, now);
     }
     const record = {
-      ...(touch ? touched(result.record, now, writer.settings) : result.record),
-      nonce: nonces.remember(nonce, current.record.nonce),
+      ...(touch ? touched(merged, now, settings) : merged),
+      nonce: settings.nonces.remember(nonce, current.record.nonce),
     };
     const { id, version } = current;
     try {
@@ -102,6 +112,11 @@ export async function mergeJobs(
 /** Notes the name of a write that failed, or seems to have, so that a later try looks for it. */
 function noteFailed(jobs: readonly Job[], nonce: string): void {
   for (const { request } of jobs) (request.nonces ??= []).push(nonce);
+}
+
+/** Says whether a write of a job failed, or seems to have. */
+function hasFailed({ request }: Job): boolean {
+  return request.nonces !== undefined;
 }
 
 /** Settles the jobs of which an earlier try took place after all, and returns the others. */
@@ -142,22 +157,34 @@ async function findFor(
 }
 
 /** Applies the changes of jobs one after the other; one that fails is left out. */
-async function applyJobs(
-  writer: StoreWriter,
-  jobs: readonly Job[],
-  base: StoredSession,
-): Promise<{ record: SessionRecord; applied: Applied[] }> {
+function applyJobs(jobs: readonly Job[], base: StoredSession): Merged {
   const applied: Applied[] = [];
   let { record, data } = base;
   for (const job of jobs) {
     try {
-      const { operations } = job.changes;
-      const next = applyOperations(data, operations);
+      data = applyOperations(data, job.changes.operations);
+      record = applyChanges(record, job.changes, data);
+      applied.push({ job, data });
+    } catch (error) {
+      job.reject(error);
+    }
+  }
+  return { record, applied };
+}
+
+/** The same, with a schema: it checks what each of the jobs makes of the data. */
+async function applyWithSchema(
+  settings: Settings,
+  jobs: readonly Job[],
+  base: StoredSession,
+): Promise<Merged> {
+  const applied: Applied[] = [];
+  let { record, data } = base;
+  for (const job of jobs) {
+    try {
+      const next = applyOperations(data, job.changes.operations);
       const changed = next !== data;
-      if (changed) {
-        const storable = checkStorable(writer.settings, next);
-        data = storable instanceof Promise ? await storable : storable;
-      }
+      if (changed) data = await checkStorable(settings, next);
       // a touch or a flash alone leaves stored data as it is, whatever the schema makes of it
       record = applyChanges(record, job.changes, changed ? data : record.data);
       applied.push({ job, data });

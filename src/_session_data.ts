@@ -11,6 +11,13 @@ import {
 } from "./_changes.ts";
 import { cloneValue, equalValues, isCompound } from "./_value.ts";
 
+const SET = "set session value";
+
+/** So many operations are searched one by one; a `Map` costs more. */
+const FEW = 8;
+
+type KeyOperation = Exclude<DataOperation, { type: "clear" }>;
+
 /** In place of a pristine copy: the value belongs to the operation that set it. */
 const OWN = Symbol("own");
 
@@ -27,8 +34,8 @@ export class SessionData {
   /** The objects handed out by key, with what they were. */
   #tracked: Map<string, unknown> | undefined;
   #log: DataOperation[] | undefined;
-  /** The last operation on each key since the last `clear`. */
-  #latest: Map<string, DataOperation> | undefined;
+  /** The last operation on each key since the last `clear`; made when there are many. */
+  #latest: Map<string, KeyOperation> | undefined;
   #updating = false;
 
   /**
@@ -59,7 +66,7 @@ export class SessionData {
   get(key: string): unknown {
     const value = this.current.get(key);
     if (!isCompound(value) || this.#tracked?.has(key)) return value;
-    const copy = cloneValue(value, `get session value ${JSON.stringify(key)}`);
+    const copy = cloneValue(value, "get session value", key);
     this.#writable().set(key, copy);
     (this.#tracked ??= new Map()).set(key, value);
     return copy;
@@ -67,9 +74,10 @@ export class SessionData {
 
   /** Sets a value; the object itself, so that later changes in place count. */
   set(key: string, value: unknown): void {
-    cloneValue(value, actionOf(key)); // refused here, where the stack names the culprit
+    cloneValue(value, SET, key); // refused here, where the stack names the culprit
+    if (isCompound(value)) (this.#tracked ??= new Map()).set(key, OWN);
+    else this.#tracked?.delete(key);
     this.#writable().set(key, value);
-    (this.#tracked ??= new Map()).set(key, OWN);
     this.#logSet(key, value);
   }
 
@@ -78,7 +86,7 @@ export class SessionData {
     // what this request never saw comes after it, if another one is setting it now
     if (!this.#writable().delete(key)) return false;
     this.#tracked?.delete(key);
-    const latest = this.#latest?.get(key);
+    const latest = this.#latestOf(key);
     if (latest?.type === "set") latest.value = undefined; // no longer the session's affair
     this.#append({ type: "delete", key });
     return true;
@@ -134,7 +142,8 @@ export class SessionData {
 
   /** Lists the objects that were changed in place since they were handed out. */
   *changedInPlace(): Generator<[string, unknown]> {
-    for (const [key, pristine] of this.#tracked ?? []) {
+    if (this.#tracked === undefined) return;
+    for (const [key, pristine] of this.#tracked) {
       const value = this.#view?.get(key);
       if (pristine !== OWN && !equalValues(pristine, value)) yield [key, value];
     }
@@ -146,21 +155,36 @@ export class SessionData {
     if (!this.#tracked?.has(key)) return current;
     const pristine = this.#tracked.get(key);
     if (pristine !== OWN && equalValues(pristine, current)) return pristine;
-    const value = cloneValue(current, actionOf(key));
+    const value = cloneValue(current, SET, key);
     this.#logSet(key, value);
     return value;
   }
 
   /** Logs a value in place of the one that was set last, if nothing came between. */
   #logSet(key: string, value: unknown): void {
-    const latest = this.#latest?.get(key);
+    const latest = this.#latestOf(key);
     if (latest?.type === "set") latest.value = value;
     else this.#append({ type: "set", key, value });
   }
 
-  #append(operation: Exclude<DataOperation, { type: "clear" }>): void {
-    (this.#log ??= []).push(operation);
-    (this.#latest ??= new Map()).set(operation.key, operation);
+  #append(operation: KeyOperation): void {
+    const log = this.#log ??= [];
+    log.push(operation);
+    if (this.#latest !== undefined) this.#latest.set(operation.key, operation);
+    else if (log.length > FEW) {
+      this.#latest = new Map(
+        log.filter((one) => one.type !== "clear").map((one) => [one.key, one]),
+      );
+    }
+  }
+
+  /** Finds the last operation on a key since the last `clear`. */
+  #latestOf(key: string): KeyOperation | undefined {
+    return this.#latest === undefined
+      ? this.#log?.findLast((one): one is KeyOperation =>
+        one.type !== "clear" && one.key === key
+      )
+      : this.#latest.get(key);
   }
 
   #writable(): Map<string, unknown> {
@@ -169,9 +193,5 @@ export class SessionData {
 }
 
 function copyOf(key: string, value: unknown): DataOperation {
-  return { type: "set", key, value: cloneValue(value, actionOf(key)) };
-}
-
-function actionOf(key: string): string {
-  return `set session value ${JSON.stringify(key)}`;
+  return { type: "set", key, value: cloneValue(value, SET, key) };
 }

@@ -9,6 +9,8 @@ import { nextNonce } from "./_nonce.ts";
 import type { FlashEntry } from "./_record.ts";
 import { cloneValue } from "./_value.ts";
 
+const ACTION = "flash session value";
+
 /** What one request does to the queue of flash values. */
 export class SessionFlash {
   readonly #stored: readonly FlashEntry[];
@@ -28,22 +30,22 @@ export class SessionFlash {
   }
 
   /** Queues a value. */
-  queue(kind: string, value: unknown, action: string): void {
+  queue(kind: string, value: unknown): void {
     this.#queued.push({
       id: nextNonce(),
       kind,
-      value: cloneValue(value, action),
+      value: cloneValue(value, ACTION, kind),
     });
   }
 
   /** Takes the oldest value of a kind that no request of this process has taken. */
-  take(kind: string, action: string): unknown {
+  take(kind: string): unknown {
     for (const entries of [this.#stored, this.#queued]) {
       for (const entry of entries) {
         if (entry.kind !== kind || this.#taken.has(entry.id)) continue;
         if (!claimFlash(entry.id, this.#owner)) continue;
         this.#taken.set(entry.id, entry);
-        return cloneValue(entry.value, action);
+        return cloneValue(entry.value, ACTION, kind);
       }
     }
     return undefined;

@@ -139,12 +139,9 @@ export class SessionHandle implements Session {
 
   update(key: string, next: (current: never) => unknown): void {
     const data = this.#writable("update session value", key);
-    checkType(
-      `update session value ${JSON.stringify(key)}`,
-      "next",
-      next,
-      "function",
-    );
+    if (typeof next !== "function") {
+      checkType(named("update session value", key), "next", next, "function");
+    }
     data.update(key, next as (current: unknown) => unknown);
   }
 
@@ -152,17 +149,19 @@ export class SessionHandle implements Session {
     kind: string,
     ...values: [unknown?]
   ): Value | undefined {
-    const action = `flash session value ${JSON.stringify(kind)}`;
-    this.#assertOpen(action);
-    checkType(action, "kind", kind, "string");
+    const action = "flash session value";
+    this.#assertOpen(action, kind);
+    if (typeof kind !== "string") {
+      checkType(named(action, kind), "kind", kind, "string");
+    }
     const flash = this.#flash ??= new SessionFlash(
       this.#record?.flash ?? [],
       this,
     );
     if (values.length === 0) {
-      return flash.take(kind, action) as Value | undefined;
+      return flash.take(kind) as Value | undefined;
     }
-    flash.queue(kind, values[0], action);
+    flash.queue(kind, values[0]);
     return undefined;
   }
 
@@ -306,22 +305,25 @@ export class SessionHandle implements Session {
   }
 
   #writable(action: string, key: string): SessionData {
-    const named = `${action} ${JSON.stringify(key)}`;
-    this.#assertOpen(named);
-    checkType(named, "key", key, "string");
+    this.#assertOpen(action, key);
+    if (typeof key !== "string") {
+      checkType(named(action, key), "key", key, "string");
+    }
     return this.#data;
   }
 
-  #assertOpen(action: string): void {
+  #assertOpen(action: string, key?: string): void {
     this.#accessed = true;
     if (this.#data.updating) {
       throw new TypeError(
-        `Cannot ${action}: want an update callback without effects, as it may run again: received a change from within one`,
+        `Cannot ${
+          named(action, key)
+        }: want an update callback without effects, as it may run again: received a change from within one`,
       );
     }
     if (this.#status !== "open") {
       throw closed(
-        action,
+        named(action, key),
         this.#status === "destroyed"
           ? "a change after destroy"
           : "a change after the commit; use manager.edit from sockets and queues",
@@ -335,6 +337,11 @@ export class SessionHandle implements Session {
       throw new TypeError(`Cannot ${action}: ${fixedId}`);
     }
   }
+}
+
+/** Says what is being done, and to which key if there is one. */
+function named(action: string, key?: string): string {
+  return key === undefined ? action : `${action} ${JSON.stringify(key)}`;
 }
 
 function closed(action: string, received: string): SessionClosedError {

@@ -77,7 +77,7 @@ async function validate(
   const copy = Object.fromEntries(
     [...data].map((
       [key, value],
-    ) => [key, cloneValue(value, `check session value "${key}"`)]),
+    ) => [key, cloneValue(value, "check session value", key)]),
   );
   const result = await settings.schema?.["~standard"].validate(copy);
   if (result === undefined) return { data };
@@ -89,7 +89,7 @@ async function validate(
     ([key, value]): [string, unknown] => {
       return [
         key,
-        cloneValue(value, `set session value ${JSON.stringify(key)}`),
+        cloneValue(value, "set session value", key),
       ];
     },
   );

@@ -51,11 +51,16 @@ export function isCompound(value: unknown): value is object {
  * Copies a value deeply, cycles and shared references included.
  *
  * @param value The value to copy.
- * @param action What is being done, for the message: `set session value "cart"`.
+ * @param action What is being done, for the message: `set session value`.
+ * @param key The key of the value, for the message.
  * @returns The copy; a primitive is its own copy.
  * @throws {TypeError} If the value holds something that cannot be stored.
  */
-export function cloneValue(value: unknown, action: string): unknown {
+export function cloneValue(
+  value: unknown,
+  action: string,
+  key: string,
+): unknown {
   if (
     !isCompound(value) && typeof value !== "symbol" &&
     typeof value !== "function"
@@ -69,7 +74,9 @@ export function cloneValue(value: unknown, action: string): unknown {
       ? error.message
       : "a value that throws when it is read";
     throw new TypeError(
-      `Cannot ${action}: want a value that structured clone carries as it is: received ${found}`,
+      `Cannot ${action} ${
+        JSON.stringify(key)
+      }: want a value that structured clone carries as it is: received ${found}`,
       error instanceof Unstorable ? undefined : { cause: error },
     );
   }

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { cloneValue, equalValues, isCompound } from "../src/_value.ts";
 
-const clone = <T>(value: T): T => cloneValue(value, "test a value") as T;
+const clone = <T>(value: T): T => cloneValue(value, "test", "a value") as T;
 
 /** Any value of those that sessions hold. */
 const storable = fc.anything({
@@ -235,7 +235,7 @@ Deno.test("cloneValue() takes a thousand levels of nesting, and refuses more", (
   assertThrows(
     () => clone(nest(1_001)),
     TypeError,
-    "Cannot test a value: want a value that structured clone carries as it is: " +
+    'Cannot test "a value": want a value that structured clone carries as it is: ' +
       "received more than 1000 levels of nesting",
   );
 });
@@ -285,7 +285,7 @@ Deno.test("cloneValue() refuses what would become something else, and shows noth
     const error = assertThrows(
       () => clone(value),
       TypeError,
-      "Cannot test a value: want a value that structured clone carries",
+      'Cannot test "a value": want a value that structured clone carries',
     );
     assert(error.message.includes(`received ${received}`), error.message);
     assert(!error.message.includes("hunter2"), error.message);
