@@ -9,8 +9,22 @@
 
 import type { Settings } from "./_settings.ts";
 
+/** The names under which managers of this process answer. */
+const names = new Set<string>();
+
+/** Whether two of them have a name in common: before, there is nothing to note. */
+let crowded = false;
+
 /** The managers at work on a request, by their settings: nearly always one. */
 const busy = new WeakMap<Request, Settings | Set<Settings>>();
+
+/** Notes that there is a manager. */
+export function registerManager({ transports }: Settings): void {
+  for (const { name } of transports) {
+    crowded ||= names.has(name);
+    names.add(name);
+  }
+}
 
 /**
  * Notes that a manager begins to work on a request.
@@ -18,6 +32,7 @@ const busy = new WeakMap<Request, Settings | Set<Settings>>();
  * @throws {TypeError} If another one does that answers under the same name.
  */
 export function enterRequest(request: Request, settings: Settings): void {
+  if (!crowded) return;
   const others = busy.get(request);
   if (others === undefined) busy.set(request, settings);
   else if (others !== settings) {
@@ -28,6 +43,7 @@ export function enterRequest(request: Request, settings: Settings): void {
 
 /** Notes that a manager's work on a request is done. */
 export function leaveRequest(request: Request, settings: Settings): void {
+  if (!crowded) return;
   const managers = busy.get(request);
   if (managers === settings) busy.delete(request);
   else if (managers instanceof Set) managers.delete(settings);

@@ -4,7 +4,12 @@
  * @module
  */
 
-import { assertAlone, enterRequest, leaveRequest } from "./_busy_requests.ts";
+import {
+  assertAlone,
+  enterRequest,
+  leaveRequest,
+  registerManager,
+} from "./_busy_requests.ts";
 import { describeType } from "./_check.ts";
 import { isDropped } from "./_insecure.ts";
 import {
@@ -34,6 +39,7 @@ export class RequestServer {
   /** Constructs a server. */
   constructor(parts: SessionParts, loader: SessionLoader) {
     this.#settings = parts.settings;
+    registerManager(parts.settings);
     this.#loader = loader;
     this.#parts = parts;
   }
@@ -85,7 +91,8 @@ export class RequestServer {
     };
     enterRequest(request, settings);
     try {
-      const response = await run(() => handled(load()));
+      const result = run(() => handled(load()));
+      const response = result instanceof Response ? result : await result;
       assertResponse(response, "respond", "the handler must return");
       return opening === undefined
         ? response
@@ -119,6 +126,7 @@ export class RequestServer {
     if (isSkipped(this.#settings.skip, request)) {
       return SKIPPED_SESSION;
     }
+    assertAlone(request, this.#settings);
     return (await this.#open(request)).handle;
   }
 
@@ -140,13 +148,13 @@ export class RequestServer {
     return await this.#finish(owner, response);
   }
 
+  /** Makes the session of a request. */
   async #open(request: Request): Promise<RequestSession> {
     return this.attach(await this.#load(request), request);
   }
 
   /** Loads what a request brings; at once, if it brings nothing. */
   #load(request: Request): LoadResult | Promise<LoadResult> {
-    assertAlone(request, this.#settings);
     const { trace } = this.#settings;
     return trace === undefined
       ? this.#loader.load(request)

@@ -28,7 +28,7 @@ const TAB = 0x09;
 const EQUALS = 0x3d;
 const NONE: readonly string[] = [];
 
-/** What `getCookies` is shown: one pair at a time; reused, as headers are slow to make. */
+/** What `getCookies` is shown of several pairs: one at a time; reused, as headers are slow to make. */
 const pair = new Headers();
 
 /** Options of {@linkcode cookieTransport}; the defaults are the secure ones. */
@@ -93,10 +93,11 @@ export function cookieTransport(options: CookieOptions = {}): SessionTransport {
     vary: "Cookie",
     persistent,
     read: (request) => {
-      const header = request.headers.get("cookie");
+      const { headers } = request;
+      const header = headers.get("cookie");
       return header === null || !header.includes(name)
         ? NONE
-        : selectValues(header, name);
+        : selectValues(headers, header, name);
     },
     write: (headers, token, lifetime) => {
       const size = name.length + token.length;
@@ -157,7 +158,11 @@ function scopeOf(line: string): string {
  * Only SP and TAB are stripped (RFC 6265bis §5.7.3), and nothing is decoded:
  * whatever else surrounds a name makes it another name.
  */
-function selectValues(header: string, name: string): readonly string[] {
+function selectValues(
+  headers: Headers,
+  header: string,
+  name: string,
+): readonly string[] {
   const values: string[] = [];
   for (
     let start = 0;
@@ -176,8 +181,9 @@ function selectValues(header: string, name: string): readonly string[] {
     let last = end;
     while (first < last && isBlank(header.charCodeAt(first))) first++;
     while (last > first && isBlank(header.charCodeAt(last - 1))) last--;
-    pair.set("cookie", `${name}=${header.slice(first, last)}`);
-    values.push(getCookies(pair)[name] ?? "");
+    const isAll = name.length + 1 + last - first === header.length;
+    if (!isAll) pair.set("cookie", `${name}=${header.slice(first, last)}`);
+    values.push(getCookies(isAll ? headers : pair)[name] ?? "");
   }
   return values;
 }

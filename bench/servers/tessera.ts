@@ -74,7 +74,10 @@ function routes(options: SessionOptions, prefix = ""): Record<string, Handler> {
 
 serve(route({
   ...routes({}),
-  ...routes({ secrets: [SECRET] }, "/signed"),
+  ...routes(
+    { secrets: [SECRET], cookie: { name: "__Host-signed" } },
+    "/signed",
+  ),
   "/memory": () => {
     const { gc } = globalThis as { gc?: () => void };
     gc?.();
