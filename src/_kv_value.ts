@@ -5,7 +5,7 @@
  * @module
  */
 
-import { Deserializer, Serializer } from "node:v8";
+import { deserialize, serialize } from "./_v8.ts";
 
 /** Largest value that Deno KV keeps, in bytes (denokv, `MAX_VALUE_SIZE_BYTES`). */
 export const VALUE_LIMIT_BYTES = 65_536;
@@ -60,7 +60,7 @@ export function freezeRecord(record: unknown): FrozenRecord {
   if (copy !== undefined && copy.size <= VALUE_LIMIT_BYTES && !headLike) {
     return copy;
   }
-  const bytes = serialize(record);
+  const bytes = serializeRecord(record);
   const size = bytes.length;
   if (size > VALUE_LIMIT_BYTES || headLike) return { bytes, size };
   return { value: copy === undefined ? deserialize(bytes) : copy.value, size };
@@ -113,28 +113,13 @@ export function partsOf(value: unknown): Parts | undefined {
     : undefined;
 }
 
-/**
- * Serialises as Deno KV does, to the byte. `serialize` of `node:v8` does not:
- * it has a format of its own for typed arrays, and reads them back as views of
- * one common buffer, with which KV would then store the whole buffer.
- */
-function serialize(record: unknown): Uint8Array {
+function serializeRecord(record: unknown): Uint8Array {
   try {
-    const serializer = new Serializer();
-    serializer.writeHeader();
-    serializer.writeValue(record);
-    const { buffer, byteOffset, byteLength } = serializer.releaseBuffer();
-    return new Uint8Array(buffer, byteOffset, byteLength);
+    return serialize(record);
   } catch {
     // No cause: V8's message shows what it could not serialise.
     throw notSerializable();
   }
-}
-
-function deserialize(bytes: Uint8Array): unknown {
-  const deserializer = new Deserializer(bytes);
-  deserializer.readHeader();
-  return deserializer.readValue();
 }
 
 /** Makes the error for a record that cannot be stored. */

@@ -134,6 +134,7 @@ export class SessionData {
         ? copyOf(operation.key, operation.value)
         : operation
     );
+    if (this.#tracked === undefined) return operations;
     for (const [key, value] of this.changedInPlace()) {
       operations.push(copyOf(key, value));
     }
@@ -142,8 +143,7 @@ export class SessionData {
 
   /** Lists the objects that were changed in place since they were handed out. */
   *changedInPlace(): Generator<[string, unknown]> {
-    if (this.#tracked === undefined) return;
-    for (const [key, pristine] of this.#tracked) {
+    for (const [key, pristine] of this.#tracked ?? []) {
       const value = this.#view?.get(key);
       if (pristine !== OWN && !equalValues(pristine, value)) yield [key, value];
     }

@@ -11,8 +11,8 @@ import {
   hkdfSync,
   randomBytes,
 } from "node:crypto";
-import { Deserializer, Serializer } from "node:v8";
 import { parseRecord, type SessionRecord } from "./_record.ts";
+import { deserialize, serialize } from "./_v8.ts";
 
 const ALGORITHM = "aes-256-gcm";
 const KEY_BYTES = 32;
@@ -131,25 +131,6 @@ function decrypt(key: Buffer, name: string, bytes: Buffer): Buffer | undefined {
   } catch {
     return undefined; // another key's, another transport's, or forged
   }
-}
-
-/**
- * Serialises as structured clone does.
- *
- * The functions `serialize` and `deserialize` of `node:v8` do not: what they make of a typed
- * array is a view of the whole text, and not of its own buffer.
- */
-function serialize(value: unknown): Uint8Array {
-  const serializer = new Serializer();
-  serializer.writeHeader();
-  serializer.writeValue(value);
-  return serializer.releaseBuffer();
-}
-
-function deserialize(bytes: Uint8Array): unknown {
-  const deserializer = new Deserializer(bytes);
-  deserializer.readHeader();
-  return deserializer.readValue();
 }
 
 function readSession(

@@ -29,7 +29,7 @@ const EQUALS = 0x3d;
 const NONE: readonly string[] = [];
 
 /** What `getCookies` is shown of several pairs: one at a time; reused, as headers are slow to make. */
-const pair = new Headers();
+let pair: Headers | undefined;
 
 /** Options of {@linkcode cookieTransport}; the defaults are the secure ones. */
 export interface CookieOptions {
@@ -182,8 +182,9 @@ function selectValues(
     while (first < last && isBlank(header.charCodeAt(first))) first++;
     while (last > first && isBlank(header.charCodeAt(last - 1))) last--;
     const isAll = name.length + 1 + last - first === header.length;
-    if (!isAll) pair.set("cookie", `${name}=${header.slice(first, last)}`);
-    values.push(getCookies(isAll ? headers : pair)[name] ?? "");
+    const shown = isAll ? headers : pair ??= new Headers();
+    if (!isAll) shown.set("cookie", `${name}=${header.slice(first, last)}`);
+    values.push(getCookies(shown)[name] ?? "");
   }
   return values;
 }

@@ -1,0 +1,44 @@
+/**
+ * The serialiser of V8, which Deno KV uses too.
+ *
+ * It is loaded when it is first needed: most processes never do, runtimes without V8
+ * have none, and it makes up a tenth of what the import of the package takes.
+ *
+ * @module
+ */
+
+import process from "node:process";
+
+/**
+ * Serialises a value, as Deno KV does to the byte.
+ *
+ * `serialize` of `node:v8` does not: it has a format of its own for typed arrays, and
+ * reads them back as views of one common buffer, with which KV would then store the
+ * whole buffer.
+ *
+ * @param value Anything.
+ * @returns The bytes.
+ * @throws {Error} What V8 throws if it cannot; the message may show a part of the value.
+ */
+export function serialize(value: unknown): Uint8Array {
+  const { Serializer } = process.getBuiltinModule("node:v8");
+  const serializer = new Serializer();
+  serializer.writeHeader();
+  serializer.writeValue(value);
+  const { buffer, byteOffset, byteLength } = serializer.releaseBuffer();
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
+/**
+ * Reads what {@linkcode serialize} wrote.
+ *
+ * @param bytes The bytes.
+ * @returns The value.
+ * @throws {Error} If they are none.
+ */
+export function deserialize(bytes: Uint8Array): unknown {
+  const { Deserializer } = process.getBuiltinModule("node:v8");
+  const deserializer = new Deserializer(bytes);
+  deserializer.readHeader();
+  return deserializer.readValue();
+}
