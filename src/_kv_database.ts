@@ -14,6 +14,11 @@ import { answerOf, Backoff, isUnanswered } from "./_kv_retry.ts";
 const ATOMIC_CHECKS = 100;
 /** Most checks of one atomic operation over KV Connect (denokv, `MAX_CHECKS`). */
 const REMOTE_ATOMIC_CHECKS = 10;
+/**
+ * Atomic operations in flight over KV Connect: a file does them one after the other
+ * anyway, but each takes long that has to travel.
+ */
+const REMOTE_WRITE_LANES = 8;
 
 /** One part of a {@linkcode KvKey}. */
 export type KvKeyPart = Uint8Array | string | number | bigint | boolean;
@@ -124,6 +129,8 @@ export class KvConnection {
   database: KvDatabase | undefined;
   /** How many checks the database takes at once, as far as is known. */
   atomicChecks: number = ATOMIC_CHECKS;
+  /** How many atomic operations to have in flight. */
+  writeLanes = 1;
   readonly #open: () => KvDatabase | PromiseLike<KvDatabase>;
   readonly #owned: boolean;
   #opening: Promise<KvDatabase> | undefined;
@@ -179,6 +186,7 @@ export class KvConnection {
   tookTooManyChecks(): boolean {
     const known = this.atomicChecks;
     this.atomicChecks = REMOTE_ATOMIC_CHECKS;
+    this.writeLanes = REMOTE_WRITE_LANES;
     return known > REMOTE_ATOMIC_CHECKS;
   }
 

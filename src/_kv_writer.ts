@@ -30,17 +30,20 @@ interface Write {
 }
 
 /**
- * Writes plans: while one atomic operation is in flight, others queue, and go
- * out as one when it ends. Each has an outcome of its own.
+ * Writes plans: while an atomic operation is in flight, others queue, and go out
+ * as one when it ends. Each has an outcome of its own.
  *
- * Commits of one id keep the order in which they were given, and the first in
- * the queue is always part of the next operation.
+ * Over a network several operations are in flight, of different ids. Commits of one
+ * id keep the order in which they were given.
  */
 export class KvWriter {
   readonly #connection: KvConnection;
   readonly #batch: boolean;
   #queue: Write[] = [];
-  #running = false;
+  /** How many operations are in flight, or about to be. */
+  #lanes = 0;
+  /** The ids of the commits in flight. */
+  readonly #busy = new Set<string>();
 
   constructor(connection: KvConnection, options: { batch: boolean }) {
     this.#connection = connection;
@@ -62,16 +65,26 @@ export class KvWriter {
         return;
       }
       this.#queue.push(write);
-      if (this.#running) return;
-      this.#running = true;
+      if (this.#lanes >= this.#connection.writeLanes) return;
+      this.#lanes++;
       this.#connection.enter();
       afterBurst(() => this.#queue.length, () => this.#drain());
     });
   }
 
+  /** Writes group after group, until the others in flight have to end first. */
   async #drain(): Promise<void> {
-    while (this.#queue.length > 0) await this.#run(this.#takeGroup());
-    this.#running = false;
+    for (
+      let group = this.#takeGroup();
+      group.length > 0;
+      group = this.#takeGroup()
+    ) {
+      const ids = group.flatMap(({ plan }) => plan.ids);
+      for (const id of ids) this.#busy.add(id);
+      await this.#run(group);
+      for (const id of ids) this.#busy.delete(id);
+    }
+    this.#lanes--;
     this.#connection.leave();
   }
 
@@ -79,20 +92,21 @@ export class KvWriter {
   #takeGroup(): Write[] {
     const group: Write[] = [];
     const rest: Write[] = [];
-    const ids = new Set<string>();
+    const ids = new Set(this.#busy);
     let checks = 0;
     let mutations = 0;
     let bytes = 0;
     let keyBytes = 0;
     for (const write of this.#queue) {
       const { plan } = write;
-      const fits = group.length === 0 ||
+      const fits = !plan.ids.some((id) => ids.has(id)) && (
+        group.length === 0 ||
         checks + plan.checks.length <= this.#connection.atomicChecks &&
           mutations + plan.sets.length + plan.deletes.length <=
             ATOMIC_MUTATIONS &&
           bytes + plan.bytes <= ATOMIC_LIMIT_BYTES &&
-          keyBytes + plan.keyBytes <= ATOMIC_KEY_LIMIT_BYTES &&
-          !plan.ids.some((id) => ids.has(id));
+          keyBytes + plan.keyBytes <= ATOMIC_KEY_LIMIT_BYTES
+      );
       // Those left behind also keep others of their ids from overtaking them.
       for (const id of plan.ids) ids.add(id);
       if (!fits) {

@@ -91,6 +91,53 @@ Deno.test("KvStore.commit() learns how many checks a database takes at once", as
   assert((await burst("b")).every(({ ok }) => !ok));
 });
 
+Deno.test("KvStore.commit() has several operations of different ids in flight over a network", async () => {
+  using memory = await Deno.openKv(":memory:");
+  const { kv: narrowed } = narrow(memory);
+  let inFlight = 0;
+  let most = 0;
+  const busy = new Set<string>();
+  const kv = changed(narrowed, {
+    atomic: () => {
+      const operation = narrowed.atomic();
+      const keys: string[] = [];
+      return new Proxy(operation, {
+        get: (target, name, proxy) => (...args: unknown[]) => {
+          if (name === "set") keys.push(String(args[0]));
+          if (name === "commit") {
+            assert(!keys.some((key) => busy.has(key)), "two writes of one key");
+            for (const key of keys) busy.add(key);
+            most = Math.max(most, ++inFlight);
+            return new Promise((resolve) => setTimeout(resolve, 1))
+              .then(() => target.commit())
+              .finally(() => {
+                inFlight--;
+                for (const key of keys) busy.delete(key);
+              });
+          }
+          const result = Reflect.get(target, name).apply(target, args);
+          return result === target ? proxy : result;
+        },
+      });
+    },
+  });
+  const store = new KvStore(kv);
+  const create = (id: string) => {
+    const check = [{ id, version: null }];
+    return store.commit({ check, put: put(id), delete: [] });
+  };
+  const burst = (name: string, count: number) =>
+    Promise.all(
+      Array.from({ length: count }, (_, n) => create(`${name}-${n}`)),
+    );
+  await burst("a", 45);
+  assertEquals(most, 1); // as on a file, as far as is known
+  const results = await Promise.all([burst("b", 200), burst("b", 200)]);
+  assertEquals(most, 8);
+  assert(results[0]?.every(({ ok }) => ok));
+  assert(results[1]?.every(({ ok }) => !ok));
+});
+
 Deno.test("KvStore.commit() writes more records without a check than the database can check", async () => {
   using memory = await Deno.openKv(":memory:");
   const { kv } = narrow(memory);
