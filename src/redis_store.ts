@@ -91,7 +91,7 @@ export interface RedisStoreOptions {
 }
 
 /**
- * Keeps session records in Redis 7; Valkey has the same commands, but was not tried.
+ * Keeps session records in Redis 7 or Valkey.
  *
  * - A record is a string, `<prefix>:id:<id>`, of readable JSON, with `PEXPIRE`.
  * - The sorted set `<prefix>:ids` has the ids of all records, and

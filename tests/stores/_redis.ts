@@ -225,9 +225,13 @@ export function withRedis(flags: readonly string[] = []): RedisTest {
   return Object.defineProperty(test, "redis", { get: redis }) as RedisTest;
 }
 
-/** Starts Redis, or Valkey if there is only that. */
+/** Starts the server that `REDIS_SERVER` names; or Redis, or Valkey if there is only that. */
 function spawn(args: string[]): Deno.ChildProcess {
-  for (const command of ["redis-server", "valkey-server"]) {
+  const chosen = Deno.env.get("REDIS_SERVER");
+  const commands = chosen === undefined
+    ? ["redis-server", "valkey-server"]
+    : [chosen];
+  for (const command of commands) {
     try {
       return new Deno.Command(command, {
         args,
@@ -240,8 +244,8 @@ function spawn(args: string[]): Deno.ChildProcess {
     }
   }
   throw new Deno.errors.NotFound(
-    "Cannot test RedisStore: want redis-server or valkey-server on the PATH: " +
-      "received neither. On Debian: apt-get install redis-server",
+    `Cannot test RedisStore: want ${commands.join(" or ")} on the PATH: ` +
+      "received nothing. On Debian: apt-get install redis-server",
   );
 }
 
