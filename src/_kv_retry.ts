@@ -101,35 +101,42 @@ export class Backoff {
  * @throws What it threw, as it is, once the time is up or if it does not pass;
  *   or an error for which {@linkcode isUnanswered} holds.
  */
-export async function retryTransient<T>(
+export function retryTransient<T>(
   run: () => Promise<T>,
   backoff?: Backoff,
 ): Promise<T> {
-  for (;;) {
-    try {
-      return await answerOf(run());
-    } catch (error) {
-      await (backoff ??= new Backoff()).pause(error);
-    }
-  }
+  return answerOf(run(), (error) => runAgain(run, error, backoff));
+}
+
+async function runAgain<T>(
+  run: () => Promise<T>,
+  error: unknown,
+  backoff = new Backoff(),
+): Promise<T> {
+  await backoff.pause(error);
+  return await retryTransient(run, backoff);
 }
 
 /**
  * Waits for an answer, as long as there is hope.
  *
  * @param answer What may never come.
+ * @param recover What to do about a failure; left out: it is thrown.
  * @returns The answer.
  * @throws What it failed with, or an error for which {@linkcode isUnanswered} holds.
  */
-export function answerOf<T>(answer: Promise<T>): Promise<T> {
+export function answerOf<T>(
+  answer: Promise<T>,
+  recover?: (error: unknown) => Promise<T>,
+): Promise<T> {
   return new Promise((resolve, reject) => {
     const call = deadlines.begin(() => reject(new NoAnswer()));
     answer.then((value) => {
-      deadlines.end(call);
-      resolve(value);
+      if (deadlines.end(call)) resolve(value);
     }, (error) => {
-      deadlines.end(call);
-      reject(error);
+      if (!deadlines.end(call)) return;
+      if (recover === undefined) reject(error);
+      else resolve(recover(error));
     });
   });
 }

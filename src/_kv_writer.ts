@@ -143,8 +143,9 @@ export class KvWriter {
   ): Promise<void> {
     let failed: { error: unknown } | undefined;
     try {
-      const versionstamp = await send(database, group, backoff);
-      if (versionstamp !== undefined) {
+      const sent = await send(database, group, backoff);
+      if (sent.ok) {
+        const { versionstamp } = sent;
         for (const { plan, resolve } of group) {
           resolve({ ok: true, version: versionstamp + plan.suffix });
         }
@@ -207,17 +208,16 @@ export class KvWriter {
  * truth, the second sees its own write as a conflict: that is reported as
  * such, for the manager recognises its own write by the nonce in the record.
  *
- * @returns The versionstamp; `undefined` if a check did not hold.
+ * @returns The versionstamp; `ok: false` if a check did not hold.
  */
 function send(
   database: KvDatabase,
   group: Write[],
   backoff: Backoff,
-): Promise<string | undefined> {
-  return retryTransient(async () => {
+): Promise<{ ok: true; versionstamp: string } | { ok: false }> {
+  return retryTransient(() => {
     const atomic = database.atomic();
     for (const { plan } of group) applyPlan(plan, atomic);
-    const result = await atomic.commit();
-    return result.ok ? result.versionstamp : undefined;
+    return atomic.commit();
   }, backoff);
 }
