@@ -155,6 +155,7 @@ function takes(
   { name: what, oursOnly }: Case,
   { quick }: Options,
 ): boolean {
+  if (spec.only !== undefined) return spec.only.includes(what);
   if (spec.store === "none") return true;
   if (oursOnly) return name.startsWith(OURS);
   return !quick || !spec.peer || what === "read" || what === "write";

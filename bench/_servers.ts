@@ -6,7 +6,7 @@
 
 import config from "../deno.json" with { type: "json" };
 import { ROOT, stdArguments } from "../tools/std.ts";
-import { BARE, BY_HAND, OURS } from "./_cases.ts";
+import { BARE, BY_HAND, type CaseName, OURS } from "./_cases.ts";
 import { type Child, startChild } from "./_child.ts";
 import { ENV, PROFILE, SECRET } from "./_data.ts";
 import { installNpm, installStarlette, run } from "./_install.ts";
@@ -23,6 +23,8 @@ export interface ServerSpec {
   readonly optional: boolean;
   /** What its paths begin with for cookies that are to be forged. */
   readonly forgedPrefix: string;
+  /** The cases it is measured in; undefined: all. */
+  readonly only: readonly CaseName[] | undefined;
   /** Whether `deno task bench --quick` loads it with reads and writes only. */
   readonly peer: boolean;
   /**
@@ -45,6 +47,10 @@ export interface StartedServer {
 /** All servers, in the order of the table. */
 export const SERVERS: readonly ServerSpec[] = [
   newDenoServer(BARE, "bare.ts", { store: "none" }),
+  newDenoServer("Deno.serve and Vary", "bare_vary.ts", {
+    store: "none",
+    only: ["anonymous"],
+  }),
   newDenoServer(BY_HAND, "by_hand.ts", {}),
   newDenoServer(OURS, "tessera.ts", { forgedPrefix: "/signed" }),
   newDenoServer(`${OURS} unbatched`, "tessera.ts", {
@@ -78,6 +84,7 @@ export const SERVERS: readonly ServerSpec[] = [
     store: "memory",
     optional: false,
     forgedPrefix: "",
+    only: undefined,
     peer: true,
     start: startFastify,
   },
@@ -86,6 +93,7 @@ export const SERVERS: readonly ServerSpec[] = [
     store: "cookie",
     optional: false,
     forgedPrefix: "",
+    only: undefined,
     peer: true,
     start: startStarlette,
   },
@@ -102,13 +110,15 @@ export async function startOurs(
 function newDenoServer(
   name: string,
   file: string,
-  { packages = [], store = "KV", env = {}, optional = false, ...options }: {
-    packages?: readonly NpmPackage[];
-    store?: ServerInfo["store"];
-    env?: Record<string, string>;
-    optional?: boolean;
-    forgedPrefix?: string;
-  },
+  { packages = [], store = "KV", env = {}, optional = false, only, ...options }:
+    {
+      packages?: readonly NpmPackage[];
+      store?: ServerInfo["store"];
+      env?: Record<string, string>;
+      optional?: boolean;
+      forgedPrefix?: string;
+      only?: readonly CaseName[];
+    },
 ): ServerSpec {
   const version = packages.length > 0
     ? versionsOf(packages)
@@ -120,6 +130,7 @@ function newDenoServer(
     store,
     optional,
     forgedPrefix: options.forgedPrefix ?? "",
+    only,
     peer: packages.length > 0,
     start: async (kv) => ({
       child: await startDeno(file, { ...env, [ENV.kv]: kv }),
