@@ -12,7 +12,7 @@ import type { Settings } from "./_settings.ts";
 /** The names under which managers of this process answer. */
 const names = new Set<string>();
 
-/** Whether two of them have a name in common: before, there is nothing to note. */
+/** Whether two of them have a name in common: before, no request has two at work on it. */
 let crowded = false;
 
 /** The managers at work on a request, by their settings: nearly always one. */
@@ -32,7 +32,7 @@ export function registerManager({ transports }: Settings): void {
  * @throws {TypeError} If another one does that answers under the same name.
  */
 export function enterRequest(request: Request, settings: Settings): void {
-  if (!crowded) return;
+  if (!crowded) return void busy.set(request, settings);
   const others = busy.get(request);
   if (others === undefined) busy.set(request, settings);
   else if (others !== settings) {
@@ -43,7 +43,7 @@ export function enterRequest(request: Request, settings: Settings): void {
 
 /** Notes that a manager's work on a request is done. */
 export function leaveRequest(request: Request, settings: Settings): void {
-  if (!crowded) return;
+  if (!crowded) return void busy.delete(request);
   const managers = busy.get(request);
   if (managers === settings) busy.delete(request);
   else if (managers instanceof Set) managers.delete(settings);

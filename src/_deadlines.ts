@@ -1,5 +1,5 @@
 /**
- * One timer for all calls that must end in time.
+ * One timer for many calls that all have the same time.
  *
  * @module
  */
@@ -11,30 +11,28 @@ export const MAX_TIMER_MS = 2 ** 31 - 1;
 export interface Call {
   /** Called if it did not. */
   readonly expire: () => void;
-  /** When it does, on the clock of `performance.now`; infinite once it has ended. */
-  deadline: number;
-  /** The calls under way that began before and after it. */
+  /** When it does, on the clock of `performance.now`. */
+  readonly deadline: number;
+  /** Whether it is under way. */
+  pending: boolean;
+  /** The call under way that began before it. */
   previous: Call | undefined;
+  /** The call under way that began after it. */
   next: Call | undefined;
 }
 
-/** Those who have calls under way. */
-const waiting = new Set<Deadlines>();
-let timer: ReturnType<typeof setTimeout> | undefined;
-/** When the timer is due. */
-let due = Infinity;
-
 /**
- * Ends calls that take too long; all calls of one of these have the same time.
+ * Ends calls that take too long.
  *
- * A timer for each call would cost more than the rest of what is done for it. So all
- * share one, which runs only while calls are under way.
+ * A timer for each call would cost more than the rest of what is done for it; this one
+ * runs only while calls are under way.
  */
 export class Deadlines {
   readonly #timeout: number;
-  /** The calls under way, in the order of their deadlines. */
+  /** The first and the last of the calls under way, in the order of their deadlines. */
   #first: Call | undefined;
   #last: Call | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   /**
    * Constructs the deadlines.
@@ -48,70 +46,57 @@ export class Deadlines {
   /** Notes that a call begins. */
   begin(expire: () => void): Call {
     const previous = this.#last;
-    const now = performance.now();
-    const deadline = now + this.#timeout;
-    const call = { expire, deadline, previous, next: undefined };
+    const call: Call = {
+      expire,
+      deadline: performance.now() + this.#timeout,
+      pending: true,
+      previous,
+      next: undefined,
+    };
+    if (previous === undefined) this.#first = call;
+    else previous.next = call;
     this.#last = call;
-    if (previous !== undefined) previous.next = call;
-    else {
-      this.#first = call;
-      waiting.add(this);
-    }
-    if (deadline < due) schedule(deadline, this.#timeout);
-    else if (now > due) schedule(now, 0); // a timer that somebody has removed
+    if (this.#timer === undefined) this.#schedule(this.#timeout);
     return call;
   }
 
   /** Notes that a call has ended; says whether it was in time. */
   end(call: Call): boolean {
-    if (call.deadline === Infinity) return false;
+    if (!call.pending) return false;
     this.#remove(call);
-    if (waiting.size === 0) {
-      clearTimeout(timer);
-      due = Infinity;
+    if (this.#first === undefined) {
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
     }
     return true;
   }
 
-  /**
-   * Ends the calls whose time is up.
-   *
-   * @param now The time, on the clock of `performance.now`.
-   * @returns The next deadline, if there is one.
-   */
-  expire(now: number): number {
-    // timers may fire a fraction of a millisecond early
-    while (this.#first !== undefined && this.#first.deadline - now < 1) {
-      const { expire } = this.#first;
-      this.#remove(this.#first);
-      expire();
-    }
-    return this.#first?.deadline ?? Infinity;
-  }
-
   #remove(call: Call): void {
     const { previous, next } = call;
-    call.deadline = Infinity;
     if (previous === undefined) this.#first = next;
     else previous.next = next;
     if (next === undefined) this.#last = previous;
     else next.previous = previous;
-    if (this.#first === undefined) waiting.delete(this);
+    call.pending = false;
+    // one that is never answered, and so never let go, must not hold the others
+    call.previous = call.next = undefined;
   }
-}
 
-function schedule(deadline: number, delay: number): void {
-  clearTimeout(timer);
-  due = deadline;
-  timer = setTimeout(expireAll, Math.min(delay, MAX_TIMER_MS));
-}
-
-function expireAll(): void {
-  due = Infinity;
-  const now = performance.now();
-  let next = Infinity;
-  for (const deadlines of [...waiting]) {
-    next = Math.min(next, deadlines.expire(now));
+  #schedule(delay: number): void {
+    this.#timer = setTimeout(
+      () => this.#expire(),
+      Math.min(delay, MAX_TIMER_MS),
+    );
   }
-  if (next < due) schedule(next, next - now);
+
+  #expire(): void {
+    this.#timer = undefined;
+    const now = performance.now();
+    for (let call = this.#first; call !== undefined; call = this.#first) {
+      const left = call.deadline - now;
+      if (left >= 1) return this.#schedule(left);
+      this.#remove(call);
+      call.expire();
+    }
+  }
 }

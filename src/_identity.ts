@@ -15,6 +15,7 @@ import {
   findAgain,
   type Job,
   mergeJobs,
+  noteTried,
 } from "./_merge.ts";
 import { firstNonce } from "./_nonce.ts";
 import { type ForwardRecord, touchDue, touched } from "./_record.ts";
@@ -162,6 +163,7 @@ export async function regenerate(
     ? changes.identity.id
     : request.nextId();
   const { newSecret: secret, nonce } = request;
+  noteTried([job], nonce);
   let base: StoredSession | Missing = start ??
     await findAgain(writer, request, loaded);
   for (let attempt = 1;; attempt++) {

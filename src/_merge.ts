@@ -69,7 +69,7 @@ export async function mergeJobs(
   for (let attempt = 1;; attempt++) {
     current ??= await findFor(writer, jobs);
     if ("missing" in current) return dropJobs(writer, jobs, current);
-    if (jobs.some(hasFailed)) jobs = settleDone(writer, jobs, current);
+    if (jobs.some(hasTried)) jobs = settleDone(writer, jobs, current);
     const { record: merged, applied } = settings.schema === undefined
       ? applyJobs(jobs, current)
       : await applyWithSchema(settings, jobs, current);
@@ -97,25 +97,25 @@ export async function mergeJobs(
         return settle(applied, current, record, now);
       }
     } catch (error) {
-      if (attempt === 1) noteFailed(jobs, nonce);
+      if (attempt === 1) noteTried(jobs, nonce);
       if (!(error instanceof SessionTooLargeError) || jobs.length === 1) {
         throw error;
       }
       return await mergeEach(writer, jobs);
     }
-    if (attempt === 1) noteFailed(jobs, nonce);
+    if (attempt === 1) noteTried(jobs, nonce);
     await writer.conflict(id, attempt);
     current = undefined;
   }
 }
 
-/** Notes the name of a write that failed, or seems to have, so that a later try looks for it. */
-function noteFailed(jobs: readonly Job[], nonce: string): void {
+/** Notes the name of a write that may have taken place unnoticed, so that a later try looks for it. */
+export function noteTried(jobs: readonly Job[], nonce: string): void {
   for (const { request } of jobs) (request.nonces ??= []).push(nonce);
 }
 
-/** Says whether a write of a job failed, or seems to have. */
-function hasFailed({ request }: Job): boolean {
+/** Says whether a write of a job may have taken place unnoticed. */
+function hasTried({ request }: Job): boolean {
   return request.nonces !== undefined;
 }
 

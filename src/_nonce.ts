@@ -6,21 +6,30 @@
 
 import { randomBytes } from "node:crypto";
 
-const WRITER_LENGTH = 8;
+/** What the names of this process begin with. */
+const PROCESS = randomBytes(6).toString("base64url");
 const COUNTER_LENGTH = 6;
-const NONCE_LENGTH = WRITER_LENGTH + COUNTER_LENGTH;
+const SOURCE_LENGTH = 2;
+const NONCE_LENGTH = PROCESS.length + COUNTER_LENGTH + SOURCE_LENGTH;
 
-/** How many commits a record remembers at most. */
+/** How many commits a record remembers at most, those in doubt apart. */
 const REMEMBERED = 32;
 
-/** How many of them are of one writer that makes those of a session one after the other. */
+/** How many of them are of one source that makes those of a session one after the other. */
 const REMEMBERED_OF_ONE = 4;
 
-/** Makes names that are unique over all processes; later ones of one source are greater. */
+/** So many commits of a source may be in doubt at a time. */
+const MAX_DOUBTS = 10_000;
+
+let counter = 0;
+let sources = 0;
+
+/** Makes names that are unique over all processes; later ones of one process are greater. */
 export class NonceSource {
-  readonly #writer = randomBytes(6).toString("base64url");
+  /** What its names end with: sources that share it only forget a little sooner. */
+  readonly #suffix = toDigits(sources++, SOURCE_LENGTH);
   readonly #remembered: number;
-  #counter = 0;
+  readonly #doubts = new Set<string>();
 
   /**
    * Constructs a source.
@@ -34,16 +43,22 @@ export class NonceSource {
 
   /** Makes a name. */
   next(): string {
-    this.#counter = (this.#counter + 1) % 36 ** COUNTER_LENGTH;
-    const counter = this.#counter.toString(36).padStart(COUNTER_LENGTH, "0");
-    return this.#writer + counter;
+    return PROCESS + toDigits(++counter, COUNTER_LENGTH) + this.#suffix;
+  }
+
+  /** Notes that nobody knows whether a commit took place, so that it is looked for later. */
+  doubt(nonce: string): void {
+    this.#doubts.add(nonce);
+    if (this.#doubts.size <= MAX_DOUBTS) return;
+    const [oldest] = this.#doubts;
+    if (oldest !== undefined) this.#doubts.delete(oldest);
   }
 
   /**
    * Puts a commit's name before those that a record remembers.
    *
-   * Of those, the first of all stays, and the latest: of this source a few, so that a busy
-   * writer does not push out what another one looks for.
+   * Of those, the first of all stays, and the latest: of this source a few, and those in
+   * doubt, so that a busy writer does not push out what another one looks for.
    */
   remember(nonce: string, remembered: string): string {
     const first = remembered.length - NONCE_LENGTH;
@@ -51,11 +66,14 @@ export class NonceSource {
     let count = 1;
     let own = 1;
     for (let start = 0; start <= first; start += NONCE_LENGTH) {
-      const isOwn = remembered.startsWith(this.#writer, start);
+      const one = remembered.slice(start, start + NONCE_LENGTH);
+      const isDoubted = this.#doubts.has(one);
+      const isOwn = !isDoubted && one.startsWith(PROCESS) &&
+        one.endsWith(this.#suffix);
       const isFull = isOwn && own === this.#remembered ||
-        count === REMEMBERED - 1;
+        count >= (isDoubted ? 2 * REMEMBERED : REMEMBERED - 1);
       if (isFull && start < first) continue;
-      result += remembered.slice(start, start + NONCE_LENGTH);
+      result += one;
       count++;
       if (isOwn) own++;
     }
@@ -68,6 +86,11 @@ const source = new NonceSource();
 /** Makes a name for what is no manager's. */
 export function nextNonce(): string {
   return source.next();
+}
+
+/** Writes the last digits of a number, as many as there is room for. */
+function toDigits(number: number, length: number): string {
+  return number.toString(36).padStart(length, "0").slice(-length);
 }
 
 /** Finds the first commit of a record: that which made it. */

@@ -84,7 +84,7 @@ export class RequestSession implements SessionIo {
   readonly handle: SessionHandle;
   /** Whether the changes were dropped, because the session had ended. */
   dropped = false;
-  /** The names of its writes that failed, or seem to have, so that a later try looks for them. */
+  /** The names of its writes that may have taken place unnoticed, so that a later try looks for them. */
   nonces: string[] | undefined;
   #nonce: string | undefined;
   #newSecret: string | undefined;
@@ -229,6 +229,7 @@ export class RequestSession implements SessionIo {
         () => committer.commit(this, changes),
       ));
     } catch (error) {
+      await undefined; // what is thrown at once must not be forgotten before it is kept
       this.#committing = undefined;
       // after a store's failure it is not known what became of the changes
       if (!(error instanceof SessionStoreError)) this.handle.reopen();

@@ -61,7 +61,9 @@ export class StoreWriter {
     } catch (error) {
       written = error instanceof SessionStoreError &&
         await this.#tookPlace(proof).catch(() => false);
-      if (!written) throw error;
+      if (written) return true;
+      if (proof.nonce !== undefined) this.settings.nonces.doubt(proof.nonce);
+      throw error;
     } finally {
       if (!written) endings.stay(leaving); // else the caller says what became of them
     }

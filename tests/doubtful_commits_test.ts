@@ -1,0 +1,168 @@
+/**
+ * Commits of which a request cannot know at once whether they took place, and which it
+ * tries again while others write to the same session.
+ */
+
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import {
+  MemoryStore,
+  type Session,
+  SessionConflictError,
+  SessionManager,
+  type SessionStore,
+  SessionStoreError,
+} from "@tessera/session";
+
+/** A store that can keep what it was told without saying so, and then fall silent. */
+function deceiving() {
+  const memory = new MemoryStore();
+  let state: "well" | "about to deceive" | "away" = "well";
+  const store: SessionStore = {
+    get: async (id) => {
+      if (state === "away") throw new Error("away");
+      return await memory.get(id);
+    },
+    commit: async (commit) => {
+      const result = await memory.commit(commit);
+      if (state === "about to deceive") {
+        state = "away";
+        throw new Error("the connection was lost");
+      }
+      return result;
+    },
+    list: (options) => memory.list(options),
+  };
+  return {
+    store,
+    deceive: () => state = "about to deceive",
+    recover: () => state = "well",
+  };
+}
+
+/** Makes requests of one client. */
+function client(sessions: SessionManager) {
+  let cookie = "";
+  return async (run: (session: Session) => unknown) => {
+    const request = new Request("https://example.com/", {
+      headers: cookie === "" ? {} : { cookie },
+    });
+    const response = await sessions.handle(request, async (session) => {
+      await run(session);
+      return new Response();
+    });
+    const [line] = response.headers.getSetCookie();
+    if (line !== undefined) cookie = line.slice(0, line.indexOf(";"));
+    return response;
+  };
+}
+
+for (const batch of [true, false]) {
+  for (const others of [0, 3, 4, 5, 31]) {
+    Deno.test(`an early commit that took place unnoticed counts once, after ${others} other commits (batch: ${batch})`, async () => {
+      const { store, deceive, recover } = deceiving();
+      const sessions = new SessionManager({ store, batch });
+      const visit = client(sessions);
+      await visit((session) => session.set("n", 0));
+      await visit(async (session) => {
+        session.update<number>("n", (n = 0) => n + 1);
+        deceive();
+        await assertRejects(() => session.commit(), SessionStoreError);
+        recover();
+        for (let count = 0; count < others; count++) {
+          await visit((session) => session.set("other", count));
+        }
+      });
+      let found: unknown;
+      await visit((session) => found = session.get("n"));
+      assertEquals(found, 1);
+    });
+  }
+}
+
+Deno.test("a regenerate that took place unnoticed counts once, though the new id was replaced since", async () => {
+  const { store, deceive, recover } = deceiving();
+  const sessions = new SessionManager({ store });
+  const visit = client(sessions);
+  await visit((session) => session.set("n", 0));
+  let found: unknown;
+  await visit(async (session) => {
+    session.update<number>("n", (n = 0) => n + 1);
+    session.regenerate();
+    deceive();
+    await assertRejects(() => session.commit(), SessionStoreError);
+    recover();
+    // joins the regenerate that took place, and gets its id replaced in turn
+    await visit((session) => session.get("n"));
+    await visit((session) => session.regenerate());
+  });
+  await visit((session) => found = session.get("n"));
+  assertEquals(found, 1);
+});
+
+Deno.test("a commit that fails at once can be tried again", async () => {
+  let broken = false;
+  const sessions = new SessionManager({
+    store: new MemoryStore(),
+    clock: () => {
+      if (broken) throw new Error("the clock stands still");
+      return 1_800_000_000_000;
+    },
+  });
+  const visit = client(sessions);
+  await visit((session) => session.set("n", 0));
+  await visit(async (session) => {
+    session.set("n", 1);
+    broken = true;
+    await assertRejects(() => session.commit(), Error, "stands still");
+    broken = false;
+    session.set("m", 2);
+  });
+  let found: unknown;
+  await visit((session) => found = [...session.entries()]);
+  assertEquals(found, [["n", 1], ["m", 2]]);
+});
+
+Deno.test("the login that came last stays, whichever manager of a process it came by", async () => {
+  for (let round = 0; round < 20; round++) {
+    const options = {
+      store: new MemoryStore(),
+      maxSessionsPerSubject: 1,
+      clock: () => 1_800_000_000_000, // all within one millisecond
+    };
+    const [one, other] = [
+      new SessionManager(options),
+      new SessionManager(options),
+    ];
+    await client(round % 2 === 0 ? one : other)((session) =>
+      session.login("ada")
+    );
+    const visit = client(round % 2 === 0 ? other : one);
+    await visit((session) => session.login("ada"));
+    let subject: string | undefined;
+    await visit((session) => subject = session.subject);
+    assertEquals(subject, "ada", `round ${round}`);
+  }
+});
+
+Deno.test("SessionConflictError leaves nothing in doubt", async () => {
+  const memory = new MemoryStore();
+  let refuse = false;
+  const store: SessionStore = {
+    get: (id) => memory.get(id),
+    commit: async (commit) =>
+      refuse ? { ok: false } : await memory.commit(commit),
+    list: (options) => memory.list(options),
+  };
+  const sessions = new SessionManager({ store });
+  const visit = client(sessions);
+  await visit((session) => session.set("n", 0));
+  await visit(async (session) => {
+    session.update<number>("n", (n = 0) => n + 1);
+    refuse = true;
+    await assertRejects(() => session.commit(), SessionConflictError);
+    refuse = false;
+  });
+  let found: unknown;
+  await visit((session) => found = session.get("n"));
+  assert(found === 1);
+});
