@@ -98,10 +98,16 @@ export async function mergeJobs(
       }
     } catch (error) {
       if (attempt === 1) noteTried(jobs, nonce);
-      if (!(error instanceof SessionTooLargeError) || jobs.length === 1) {
-        throw error;
-      }
-      return await mergeEach(writer, jobs);
+      if (!(error instanceof SessionTooLargeError)) throw error;
+      if (jobs.length > 1) return await mergeEach(writer, jobs);
+      if (!jobs.every(({ changes }) => isEmpty(changes))) throw error;
+      settings.emit({
+        type: "warning",
+        id,
+        message:
+          "A session that has no room left could not be touched: it ends as if it had not been used",
+      });
+      return settle(applied, current, current.record, now);
     }
     if (attempt === 1) noteTried(jobs, nonce);
     await writer.conflict(id, attempt);

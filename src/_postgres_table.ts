@@ -51,7 +51,14 @@ CREATE INDEX IF NOT EXISTS "${base}_expiry" ON ${sql} (expires_at);
 `;
 }
 
-/** Creates the table, unless it exists; many may call at the same time. */
+/** What PostgreSQL says of a column that a table does not have. */
+const UNDEFINED_COLUMN = "42703";
+
+/**
+ * Creates the table, unless it exists; many may call at the same time.
+ *
+ * @throws {TypeError} If there is a table of that name for something else.
+ */
 export async function createTable(
   sql: PostgresSql,
   { name, sql: quoted, channel }: PostgresTable,
@@ -60,7 +67,7 @@ export async function createTable(
   const [row] = await select(sql, "SELECT to_regclass($1::text)::text", [
     quoted,
   ]);
-  if (row?.[0] !== null) return;
+  if (row?.[0] !== null) return await assertColumns(sql, name, quoted);
   // Sent as one query, and so one transaction. Even IF NOT EXISTS fails when
   // two create at the same time, and it is noisy when there is nothing to do.
   await sql.unsafe(`
@@ -70,6 +77,27 @@ export async function createTable(
   `);
 }
 
+async function assertColumns(
+  sql: PostgresSql,
+  name: string,
+  quoted: string,
+): Promise<void> {
+  try {
+    await select(
+      sql,
+      `SELECT id, record, version, subject, expires_at, watched FROM ${quoted} LIMIT 0`,
+      [],
+    );
+  } catch (error) {
+    // whatever else is wrong shows when the table is used
+    if ((error as { code?: unknown } | null)?.code !== UNDEFINED_COLUMN) return;
+    throw new TypeError(
+      `Cannot create table ${name}: want a table with the columns of a PostgresStore, or none: received one for something else; choose another name with the option "table"`,
+      { cause: error },
+    );
+  }
+}
+
 /** Deletes expired rows, unless somebody else is at it; returns how many. */
 export async function sweepTable(
   sql: PostgresSql,
@@ -77,7 +105,9 @@ export async function sweepTable(
 ): Promise<number> {
   const statement = `WITH
 turn AS (
-  SELECT pg_try_advisory_xact_lock(hashtextextended($1::text, 1)) AS mine
+  SELECT pg_try_advisory_xact_lock(
+    hashtextextended($1::text || to_regclass($2::text)::oid::text, 1)
+  ) AS mine
 ),
 expired AS (
   SELECT id FROM ${quoted}
@@ -91,7 +121,7 @@ deleted AS (
 SELECT count(*)::text FROM deleted`;
   let total = 0;
   for (;;) {
-    const [row] = await select(sql, statement, [channel]);
+    const [row] = await select(sql, statement, [channel, quoted]);
     const count = Number(row?.[0]);
     total += count;
     if (count < SWEEP_ROWS) return total;

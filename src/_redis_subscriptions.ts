@@ -20,6 +20,8 @@ interface Listener {
 export class RedisSubscriptions {
   readonly #client: RedisClient;
   readonly #listeners = new Map<string, Set<Listener>>();
+  /** The channels that are being left, until the server has said so. */
+  readonly #leaving = new Map<string, Promise<void>>();
   #connection: RedisSubscriber | undefined;
   #connected = false;
 
@@ -78,14 +80,24 @@ export class RedisSubscriptions {
   }
 
   async #subscribe(channels: string[]): Promise<void> {
+    // The answer to an earlier UNSUBSCRIBE would take the new listener with it.
+    for (const channel of channels) {
+      for (
+        let left = this.#leaving.get(channel);
+        left !== undefined;
+        left = this.#leaving.get(channel)
+      ) await left;
+    }
+    const wanted = channels.filter((channel) => this.#listeners.has(channel));
     // Until it is connected, the channels wait in the list of listeners.
     if (this.#connection === undefined || !this.#connected) return;
+    if (wanted.length === 0) return;
     try {
       await this.#connection.subscribe(
-        channels,
+        wanted,
         (_message, channel) => this.#notify([channel]),
       );
-      this.#notify(channels);
+      this.#notify(wanted);
     } catch {
       // See above.
     }
@@ -99,7 +111,10 @@ export class RedisSubscriptions {
       this.#forget(connection);
       close(connection);
     } else if (this.#connected) {
-      connection.unsubscribe(channel).catch(() => {});
+      const left = connection.unsubscribe(channel).catch(() => {}).then(() => {
+        if (this.#leaving.get(channel) === left) this.#leaving.delete(channel);
+      });
+      this.#leaving.set(channel, left);
     }
   }
 

@@ -158,6 +158,7 @@ export class PostgresStore implements SessionStore {
    * Several processes may do so at the same time. Where the app's own user may
    * not create tables, run what {@linkcode postgresTable} returns as a migration.
    *
+   * @throws {TypeError} If there is a table of that name for something else.
    * @throws What the driver throws.
    */
   async createTable(): Promise<void> {

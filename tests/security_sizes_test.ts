@@ -5,10 +5,13 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { deepStrictEqual } from "node:assert/strict";
 import {
+  MemoryStore,
   type Session,
   SessionManager,
+  type SessionStore,
   SessionTooLargeError,
 } from "@tessera/session";
+import { TestClock } from "@tessera/session/testing";
 import { get, getWith, testOnStores, tokenOf } from "./_helpers.ts";
 
 function remember(session: Session): Response {
@@ -170,3 +173,45 @@ testOnStores(
     );
   },
 );
+
+Deno.test("R39 a session that has no room left can still be read when a touch is due, and ended", async () => {
+  let full = false;
+  const memory = new MemoryStore();
+  const store: SessionStore = {
+    get: (id) => memory.get(id),
+    commit: async (commit) => {
+      if (full && commit.put.length > 0) {
+        throw new SessionTooLargeError("Cannot store session: full", {
+          size: 2,
+          limit: 1,
+        });
+      }
+      return await memory.commit(commit);
+    },
+    list: (options) => memory.list(options),
+  };
+  const clock = new TestClock();
+  const warnings: string[] = [];
+  const sessions = new SessionManager({
+    store,
+    clock: clock.now,
+    onEvent: (event) => {
+      if (event.type === "warning") warnings.push(event.message);
+    },
+  });
+  const token = tokenOf(await sessions.handle(get(), remember));
+  full = true;
+  clock.advance({ days: 1 });
+  assertEquals(await read(sessions, token, "kept"), "old");
+  assertEquals(warnings.length, 1);
+  await assertRejects(
+    () => sessions.handle(getWith(token), remember),
+    SessionTooLargeError,
+  );
+  const response = await sessions.handle(getWith(token), (session) => {
+    session.logout();
+    return new Response();
+  });
+  assertEquals(response.headers.getSetCookie().length, 1);
+  assertEquals(memory.size, 0);
+});

@@ -47,3 +47,5 @@ const server = Deno.serve({
   },
 }, createApp(sessions));
 await server.finished;
+// a server that is away must not keep the program: Deno repeats for ever what it could not send
+Deno.unrefTimer(setTimeout(() => Deno.exit(1), 5_000));

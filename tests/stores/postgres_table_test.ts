@@ -54,6 +54,33 @@ Deno.test("PostgresStore.createTable() needs no right to create tables where the
   );
 });
 
+Deno.test("PostgresStore.createTable() refuses a table that is for something else", async () => {
+  await using opened = await open();
+  await opened.sql.unsafe(`
+    CREATE TABLE session (sid varchar PRIMARY KEY, sess json, expire timestamp)`);
+  await using other = opened.again({ table: "session" });
+  await assertRejects(
+    () => other.store.createTable(),
+    TypeError,
+    "Cannot create table session: want a table with the columns of a PostgresStore",
+  );
+});
+
+Deno.test("PostgresStore.sweep() of one schema does not wait for that of another", async () => {
+  await using opened = await open();
+  await opened.sql.unsafe("CREATE SCHEMA one; CREATE SCHEMA two");
+  const counts = ["one", "two"].map(async (schema) => {
+    const driver = { connection: { search_path: schema } };
+    await using other = opened.again({ driver, table: "swept" });
+    await other.store.createTable();
+    await other.sql.unsafe(`
+      INSERT INTO swept SELECT n, '1', gen_random_uuid(), NULL, now() - interval '1 hour'
+      FROM generate_series(1, 5000) AS n`);
+    return await other.store.sweep();
+  });
+  assertEquals(await Promise.all(counts), [5_000, 5_000]);
+});
+
 Deno.test("PostgresStore.createTable() does what postgresTable() says", async () => {
   await using opened = await open();
   const { sql, table } = opened;
@@ -122,7 +149,8 @@ Deno.test("PostgresStore.sweep() is run by one process at a time", async () => {
   await sql.unsafe(`UPDATE ${table} SET expires_at = now() - interval '1 s'`);
   const sweeper = await startRival(
     other.sql,
-    `SELECT pg_advisory_xact_lock(hashtextextended('tessera:${table}', 1))`,
+    `SELECT pg_advisory_xact_lock(hashtextextended(
+      'tessera:${table}' || to_regclass('${table}')::oid::text, 1))`,
   );
   assertEquals(await store.sweep(), 0);
   await sweeper.commit();

@@ -138,6 +138,33 @@ test("RedisStore.watch() may be aborted at any time, and begun again", async ({ 
   assertEquals(await connections(client), before);
 });
 
+test("RedisStore.watch() hears of a record that it was just let go of", async ({ store }) => {
+  const others = new AbortController();
+  store.watch("other", () => {}, others.signal);
+  await sleep(20);
+  for (let round = 0; round < 20; round++) {
+    const first = new AbortController();
+    store.watch("a", () => {}, first.signal);
+    await sleep(2);
+    first.abort(); // its UNSUBSCRIBE is on the way
+    for (const times of [1, 2]) {
+      const brief = new AbortController();
+      store.watch("a", () => {}, brief.signal);
+      if (times === round % 2) await sleep(1);
+      brief.abort();
+    }
+    const last = new AbortController();
+    let heard = 0;
+    store.watch("a", () => heard++, last.signal);
+    await until("a subscription", () => heard > 0);
+    heard = 0;
+    await put(store, "a");
+    await until(`a change in round ${round}`, () => heard > 0);
+    last.abort();
+  }
+  others.abort();
+});
+
 test("RedisStore.watch() goes on after its connection was lost", async ({ client, store }) => {
   const controller = new AbortController();
   let heard = 0;
