@@ -15,9 +15,6 @@ import { isTransient, isUnanswered, retryTransient } from "./_kv_retry.ts";
 
 /** Most keys of one `getMany` (denokv, `MAX_READ_RANGES`). */
 export const READ_KEYS = 10;
-/** Batches in flight at a time: more, and smaller ones, were slower (measured). */
-const READ_SLOTS = 2;
-
 /** A read that somebody waits for. */
 interface Read {
   readonly key: KvKey;
@@ -63,7 +60,7 @@ export class KvReader {
     const reading = new Promise<unknown>((resolve, reject) => {
       this.#queue.push({ key, convert, resolve, reject });
     });
-    if (!this.#scheduled && this.#inFlight < READ_SLOTS) {
+    if (!this.#scheduled && this.#inFlight < this.#connection.readSlots) {
       this.#scheduled = true;
       afterBurst(() => this.#queue.length, () => {
         this.#scheduled = false;
@@ -86,9 +83,12 @@ export class KvReader {
   }
 
   #pump(): void {
-    while (this.#queue.length > 0 && this.#inFlight < READ_SLOTS) {
+    const { readSlots, isFar } = this.#connection;
+    while (this.#queue.length > 0 && this.#inFlight < readSlots) {
       this.#inFlight++;
-      this.#send(this.#queue.splice(0, READ_KEYS));
+      const share = Math.ceil(this.#queue.length / readSlots);
+      const count = isFar ? Math.min(share, READ_KEYS) : READ_KEYS;
+      this.#send(this.#queue.splice(0, count));
     }
   }
 

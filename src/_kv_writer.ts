@@ -5,7 +5,7 @@
  */
 
 import { afterBurst } from "./_kv_burst.ts";
-import type { KvConnection, KvDatabase } from "./_kv_database.ts";
+import type { KvConnection, KvDatabase, KvKey } from "./_kv_database.ts";
 import {
   applyPlan,
   ATOMIC_KEY_LIMIT_BYTES,
@@ -22,6 +22,9 @@ import {
 } from "./_kv_retry.ts";
 import type { StoreCommitResult } from "./session_store.ts";
 
+/** How long a group of commits takes, at most, that is written to a file at rest. */
+const SEEMS_FAR_MS = 10;
+
 /** A commit that somebody waits for. */
 interface Write {
   readonly plan: Plan;
@@ -33,21 +36,35 @@ interface Write {
  * Writes plans: while an atomic operation is in flight, others queue, and go out
  * as one when it ends. Each has an outcome of its own.
  *
- * Over a network several operations are in flight, of different ids. Commits of one
- * id keep the order in which they were given.
+ * Over a network many operations are in flight, of different ids, and commits share
+ * one only when there are more of them. Commits of one id keep the order in which they
+ * were given.
  */
 export class KvWriter {
   readonly #connection: KvConnection;
   readonly #batch: boolean;
+  readonly #key: KvKey;
   #queue: Write[] = [];
+  /** Whether a group of commits took so long that it is worth asking. */
+  #seemsFar = false;
   /** How many operations are in flight, or about to be. */
-  #lanes = 0;
+  #inFlight = 0;
   /** The ids of the commits in flight. */
   readonly #busy = new Set<string>();
 
-  constructor(connection: KvConnection, options: { batch: boolean }) {
+  /**
+   * Constructs a writer.
+   *
+   * @param connection The database.
+   * @param options Whether commits travel together, and a key to probe it with.
+   */
+  constructor(
+    connection: KvConnection,
+    options: { batch: boolean; key: KvKey },
+  ) {
     this.#connection = connection;
     this.#batch = options.batch;
+    this.#key = options.key;
   }
 
   /** How many checks a plan can have, as far as is known. */
@@ -65,15 +82,20 @@ export class KvWriter {
         return;
       }
       this.#queue.push(write);
-      if (this.#lanes >= this.#connection.writeLanes) return;
-      this.#lanes++;
-      this.#connection.enter();
-      afterBurst(() => this.#queue.length, () => this.#drain());
+      if (this.#inFlight < this.#connection.writeSlots) this.#start();
     });
+  }
+
+  /** Has one more operation in flight, once no more commits come in. */
+  #start(): void {
+    this.#inFlight++;
+    this.#connection.enter();
+    afterBurst(() => this.#queue.length, () => this.#drain());
   }
 
   /** Writes group after group, until the others in flight have to end first. */
   async #drain(): Promise<void> {
+    const connection = this.#connection;
     for (
       let group = this.#takeGroup();
       group.length > 0;
@@ -83,9 +105,14 @@ export class KvWriter {
       for (const id of ids) this.#busy.add(id);
       await this.#run(group);
       for (const id of ids) this.#busy.delete(id);
+      if (this.#seemsFar && !connection.probed) {
+        await connection.probe(this.#key);
+        const most = Math.min(connection.writeSlots, this.#queue.length);
+        while (this.#inFlight < most) this.#start();
+      }
     }
-    this.#lanes--;
-    this.#connection.leave();
+    this.#inFlight--;
+    connection.leave();
   }
 
   /** Takes the commits for one atomic operation off the queue. */
@@ -93,6 +120,8 @@ export class KvWriter {
     const group: Write[] = [];
     const rest: Write[] = [];
     const ids = new Set(this.#busy);
+    // shared out evenly: over a network, a larger operation takes longer
+    const most = Math.ceil(this.#queue.length / this.#connection.writeSlots);
     let checks = 0;
     let mutations = 0;
     let bytes = 0;
@@ -100,8 +129,8 @@ export class KvWriter {
     for (const write of this.#queue) {
       const { plan } = write;
       const fits = !plan.ids.some((id) => ids.has(id)) && (
-        group.length === 0 ||
-        checks + plan.checks.length <= this.#connection.atomicChecks &&
+        group.length === 0 || group.length < most &&
+          checks + plan.checks.length <= this.#connection.atomicChecks &&
           mutations + plan.sets.length + plan.deletes.length <=
             ATOMIC_MUTATIONS &&
           bytes + plan.bytes <= ATOMIC_LIMIT_BYTES &&
@@ -143,8 +172,11 @@ export class KvWriter {
   ): Promise<void> {
     let failed: { error: unknown } | undefined;
     try {
+      const start = performance.now();
       const sent = await send(database, group, backoff);
       if (sent.ok) {
+        this.#seemsFar ||= group.length > 1 &&
+          performance.now() - start > SEEMS_FAR_MS;
         const { versionstamp } = sent;
         for (const { plan, resolve } of group) {
           resolve({ ok: true, version: versionstamp + plan.suffix });

@@ -132,7 +132,10 @@ export class KvStore implements SessionStore {
       this.#keys,
       new KvReader(this.#connection, { batch }),
     );
-    this.#writer = new KvWriter(this.#connection, { batch });
+    this.#writer = new KvWriter(this.#connection, {
+      batch,
+      key: this.#keys.records,
+    });
   }
 
   /**
