@@ -132,7 +132,7 @@ Deno.test("KvStore.commit() has several operations of different ids in flight ov
       Array.from({ length: count }, (_, n) => create(`${name}-${n}`)),
     );
   await burst("a", 45);
-  const results = await Promise.all([burst("b", 200), burst("b", 200)]);
+  const results = await Promise.all([burst("b", 320), burst("b", 320)]);
   assertEquals(most, 32);
   assert(results[0]?.every(({ ok }) => ok));
   assert(results[1]?.every(({ ok }) => !ok));
