@@ -9,14 +9,23 @@
 
 import type { Settings } from "./_settings.ts";
 
+/**
+ * So many requests are noted, the latest: a second manager comes soon after the first.
+ * In a WeakMap they would be a good part of what a request without a session costs.
+ */
+const SLOTS = 256;
+
+/** The requests under way, in the order in which they came, round and round. */
+const requests: (Request | undefined)[] = Array(SLOTS).fill(undefined);
+/** The managers at work on them, by their settings. */
+const managers: (Settings | undefined)[] = Array(SLOTS).fill(undefined);
+let next = 0;
+
 /** The names under which managers of this process answer. */
 const names = new Set<string>();
 
-/** Whether two of them have a name in common: before, no request has two at work on it. */
+/** Whether two of them have a name in common: before, there is nothing to look for. */
 let crowded = false;
-
-/** The managers at work on a request, by their settings: nearly always one. */
-const busy = new WeakMap<Request, Settings | Set<Settings>>();
 
 /** Notes that there is a manager. */
 export function registerManager({ transports }: Settings): void {
@@ -29,24 +38,23 @@ export function registerManager({ transports }: Settings): void {
 /**
  * Notes that a manager begins to work on a request.
  *
+ * @returns What {@linkcode leaveRequest} wants to know.
  * @throws {TypeError} If another one does that answers under the same name.
  */
-export function enterRequest(request: Request, settings: Settings): void {
-  if (!crowded) return void busy.set(request, settings);
-  const others = busy.get(request);
-  if (others === undefined) busy.set(request, settings);
-  else if (others !== settings) {
-    assertAlone(request, settings);
-    busy.set(request, new Set([...listOf(others), settings]));
-  }
+export function enterRequest(request: Request, settings: Settings): number {
+  assertAlone(request, settings);
+  const slot = next;
+  next = (next + 1) % SLOTS;
+  requests[slot] = request;
+  managers[slot] = settings;
+  return slot;
 }
 
 /** Notes that a manager's work on a request is done. */
-export function leaveRequest(request: Request, settings: Settings): void {
-  if (!crowded) return void busy.delete(request);
-  const managers = busy.get(request);
-  if (managers === settings) busy.delete(request);
-  else if (managers instanceof Set) managers.delete(settings);
+export function leaveRequest(request: Request, slot: number): void {
+  if (requests[slot] !== request) return; // 256 others have come since
+  requests[slot] = undefined;
+  managers[slot] = undefined;
 }
 
 /**
@@ -55,20 +63,20 @@ export function leaveRequest(request: Request, settings: Settings): void {
  * @throws {TypeError} If one does.
  */
 export function assertAlone(request: Request, settings: Settings): void {
-  const managers = busy.get(request);
-  if (managers === undefined || managers === settings) return;
-  const names = settings.transports.map(({ name }) => name);
-  for (const other of listOf(managers)) {
-    if (other === settings) continue;
-    const taken = other.transports.find(({ name }) => names.includes(name));
+  if (!crowded) return;
+  for (
+    let slot = requests.indexOf(request);
+    slot !== -1;
+    slot = requests.indexOf(request, slot + 1)
+  ) {
+    const other = managers[slot];
+    if (other === undefined || other === settings) continue;
+    const own = settings.transports.map(({ name }) => name);
+    const taken = other.transports.find(({ name }) => own.includes(name));
     if (taken !== undefined) {
       throw new TypeError(
         `Cannot load session: two managers of one request must have different names: received "${taken.name}" twice; set "cookie: { name }"`,
       );
     }
   }
-}
-
-function listOf(managers: Settings | Set<Settings>): Iterable<Settings> {
-  return managers instanceof Set ? managers : [managers];
 }

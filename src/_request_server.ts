@@ -52,7 +52,7 @@ export class RequestServer {
     const settings = this.#settings;
     if (isSkipped(settings.skip, request)) return await run(SKIPPED_SESSION);
     let session: RequestSession | undefined;
-    enterRequest(request, settings);
+    const slot = enterRequest(request, settings);
     try {
       const loading = this.#load(request);
       session = this.attach(
@@ -68,7 +68,7 @@ export class RequestServer {
       session?.discard();
       return await this.#fail(error, request);
     } finally {
-      leaveRequest(request, settings);
+      leaveRequest(request, slot);
     }
   }
 
@@ -89,7 +89,7 @@ export class RequestServer {
       if (over && opening === undefined) throw loadedLate();
       return (await (opening ??= this.#open(request))).handle;
     };
-    enterRequest(request, settings);
+    const slot = enterRequest(request, settings);
     try {
       const result = run(() => handled(load()));
       const response = result instanceof Response ? result : await result;
@@ -102,7 +102,7 @@ export class RequestServer {
       return await this.#fail(error, request);
     } finally {
       over = true;
-      leaveRequest(request, settings);
+      leaveRequest(request, slot);
     }
   }
 
