@@ -15,7 +15,7 @@ import { beginSessions, forge, visit } from "./_visits.ts";
 import { Wrk } from "./_wrk.ts";
 
 /** How long a server is warmed up for each case. */
-const WARM_UP_SECONDS = { quick: 0.1, full: 0.25 };
+const WARM_UP_SECONDS = { quick: 0.1, full: 1.5 };
 
 /** How many forged cookies are sent in turn. */
 const FORGED_COOKIES = 16;
