@@ -101,11 +101,11 @@ Deno.bench("for comparison: setCookie", () => {
 
 // values and records
 
-const copy = cloneValue(PROFILE, "copy");
+const copy = cloneValue(PROFILE, "copy", "profile");
 const { record, cookies } = await begunSession();
 
 Deno.bench("value: clone 500 bytes", () => {
-  result = cloneValue(PROFILE, "copy");
+  result = cloneValue(PROFILE, "copy", "profile");
 });
 Deno.bench("value: compare 500 bytes", () => {
   result = equalValues(PROFILE, copy);
