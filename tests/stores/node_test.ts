@@ -138,3 +138,46 @@ Deno.test("examples/node.ts counts for each client on Node.js, across a restart 
   const after = await fetch(server.url, { headers: { cookie } });
   assertEquals(await after.json(), { count: 0 });
 });
+
+Deno.test("4 processes × 250 increments on Node.js = 1,000", async () => {
+  const { path, bundle } = installed();
+  const file = await bundle("tests/stores/_node_racer.ts");
+  const database = `${path}/race.db`;
+  const race = (...args: string[]) =>
+    run("node", [file, database, ...args], path);
+  const cookie = await race();
+  const outputs = await Promise.all(
+    Array.from({ length: 4 }, () => race(cookie, "250")),
+  );
+  assertEquals(outputs.map((output) => output.split("\n").length - 1), [
+    ...Array(4).fill(250),
+  ]);
+  assertEquals(await race(cookie), "1000");
+});
+
+Deno.test("a process on Node.js that is killed loses nothing that it acknowledged", async () => {
+  const { path, bundle } = installed();
+  const file = await bundle("tests/stores/_node_racer.ts");
+  const database = `${path}/kill.db`;
+  const cookie = await run("node", [file, database], path);
+  let acknowledged = 0;
+  for (let round = 0; round < 3; round++) {
+    const child = startNode([file, database, cookie, "100000"], {});
+    const enough = acknowledged + 100;
+    let killed = false;
+    for await (const chunk of child.stdout) {
+      acknowledged += chunk.filter((byte) => byte === ".".charCodeAt(0)).length;
+      if (killed || acknowledged < enough) continue;
+      killed = true;
+      child.kill("SIGKILL");
+    }
+    await child.status;
+  }
+  const count = Number(await run("node", [file, database, cookie], path));
+  // what was under way when it was killed may have been written: ten requests at a time
+  assertEquals(
+    count >= acknowledged && count <= acknowledged + 30,
+    true,
+    `${count} of ${acknowledged}`,
+  );
+});
