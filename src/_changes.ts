@@ -53,6 +53,15 @@ export interface Changes {
   readonly identity: IdentityChange | undefined;
 }
 
+/** What a request changes that changes nothing. */
+export const NO_CHANGES: Changes = {
+  operations: [],
+  flashed: [],
+  taken: new Set(),
+  persistent: undefined,
+  identity: undefined,
+};
+
 /** Says whether there is nothing to do. */
 export function isEmpty(changes: Changes): boolean {
   return changes.identity === undefined && !changesRecord(changes);

@@ -97,6 +97,11 @@ export function checkName(action: string, name: string, value: unknown): void {
   }
 }
 
+/** Says what is being done, and to which key if there is one. */
+export function nameAction(action: string, key?: string): string {
+  return key === undefined ? action : `${action} ${JSON.stringify(key)}`;
+}
+
 /** Says what kind of value was received, without showing the value. */
 export function describeType(value: unknown): string {
   if (value === null) return "null";

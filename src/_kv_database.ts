@@ -19,6 +19,8 @@ import {
 const ATOMIC_CHECKS = 100;
 /** Most checks of one atomic operation over KV Connect (denokv, `MAX_CHECKS`). */
 const REMOTE_ATOMIC_CHECKS = 10;
+/** Whether it shows in the number of checks that a database is no file: `npm:@deno/kv` takes 10 anyway. */
+const FILE_TAKES_MORE = "Deno" in globalThis;
 /** Batches of reads in flight on a file: more, and smaller ones, were slower (measured). */
 const READ_SLOTS = 2;
 /**
@@ -198,9 +200,10 @@ export class KvConnection {
    * checks; says whether that was news.
    */
   tookTooManyChecks(): boolean {
-    const isNews = !this.isFar;
-    this.isFar = true;
+    const isNews = this.atomicChecks > REMOTE_ATOMIC_CHECKS;
     this.atomicChecks = REMOTE_ATOMIC_CHECKS;
+    if (!FILE_TAKES_MORE) return isNews;
+    this.isFar = true;
     this.readSlots = REMOTE_SLOTS;
     this.writeSlots = REMOTE_SLOTS;
     return isNews;

@@ -6,8 +6,8 @@
  * @module
  */
 
-import type { Changes, IdentityChange } from "./_changes.ts";
-import { checkOptions, checkType, describeType } from "./_check.ts";
+import { type Changes, type IdentityChange, NO_CHANGES } from "./_changes.ts";
+import { checkOptions, checkType, describeType, nameAction } from "./_check.ts";
 import type { SessionRecord } from "./_record.ts";
 import type { LoadedState, SessionIo } from "./_session_io.ts";
 import { SessionData } from "./_session_data.ts";
@@ -18,13 +18,6 @@ import type { LoginOptions, Session } from "./session.ts";
 type Status = "open" | "committed" | "destroyed" | "discarded";
 
 const NO_DATA: ReadonlyMap<string, unknown> = new Map();
-const NO_CHANGES: Changes = {
-  operations: [],
-  flashed: [],
-  taken: new Set(),
-  persistent: undefined,
-  identity: undefined,
-};
 
 /** The one implementation of `Session`. */
 export class SessionHandle implements Session {
@@ -140,7 +133,12 @@ export class SessionHandle implements Session {
   update(key: string, next: (current: never) => unknown): void {
     const data = this.#writable("update session value", key);
     if (typeof next !== "function") {
-      checkType(named("update session value", key), "next", next, "function");
+      checkType(
+        nameAction("update session value", key),
+        "next",
+        next,
+        "function",
+      );
     }
     data.update(key, next as (current: unknown) => unknown);
   }
@@ -152,7 +150,7 @@ export class SessionHandle implements Session {
     const action = "flash session value";
     this.#assertOpen(action, kind);
     if (typeof kind !== "string") {
-      checkType(named(action, kind), "kind", kind, "string");
+      checkType(nameAction(action, kind), "kind", kind, "string");
     }
     const flash = this.#flash ??= new SessionFlash(
       this.#record?.flash ?? [],
@@ -307,7 +305,7 @@ export class SessionHandle implements Session {
   #writable(action: string, key: string): SessionData {
     this.#assertOpen(action, key);
     if (typeof key !== "string") {
-      checkType(named(action, key), "key", key, "string");
+      checkType(nameAction(action, key), "key", key, "string");
     }
     return this.#data;
   }
@@ -317,13 +315,13 @@ export class SessionHandle implements Session {
     if (this.#data.updating) {
       throw new TypeError(
         `Cannot ${
-          named(action, key)
+          nameAction(action, key)
         }: want an update callback without effects, as it may run again: received a change from within one`,
       );
     }
     if (this.#status !== "open") {
       throw closed(
-        named(action, key),
+        nameAction(action, key),
         this.#status === "destroyed"
           ? "a change after destroy"
           : "a change after the commit; use manager.edit from sockets and queues",
@@ -337,11 +335,6 @@ export class SessionHandle implements Session {
       throw new TypeError(`Cannot ${action}: ${fixedId}`);
     }
   }
-}
-
-/** Says what is being done, and to which key if there is one. */
-function named(action: string, key?: string): string {
-  return key === undefined ? action : `${action} ${JSON.stringify(key)}`;
 }
 
 function closed(action: string, received: string): SessionClosedError {

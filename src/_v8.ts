@@ -1,8 +1,8 @@
 /**
  * The serialiser of V8, which Deno KV uses too.
  *
- * It is loaded when it is first needed: most processes never do, runtimes without V8
- * have none, and it makes up a tenth of what the import of the package takes.
+ * It is loaded when it is first needed: most processes never do, and runtimes without
+ * V8 have none.
  *
  * @module
  */
