@@ -1,5 +1,5 @@
 /**
- * One timer for many calls that all have the same time.
+ * Deadlines of calls, with one timer for all of them.
  *
  * @module
  */
@@ -21,18 +21,21 @@ export interface Call {
   next: Call | undefined;
 }
 
-/**
- * Ends calls that take too long.
- *
- * A timer for each call would cost more than the rest of what is done for it; this one
- * runs only while calls are under way.
- */
+/** Those that have calls under way. */
+const busy = new Set<Deadlines>();
+
+/** The timer of them all: to set and clear one costs more than all else that a call needs. */
+let timer: ReturnType<typeof setTimeout> | undefined;
+
+/** When it goes off, on the clock of `performance.now`. */
+let timerAt = Infinity;
+
+/** Ends calls that take too long; a timer runs only while calls are under way. */
 export class Deadlines {
   readonly #timeout: number;
   /** The first and the last of the calls under way, in the order of their deadlines. */
   #first: Call | undefined;
   #last: Call | undefined;
-  #timer: ReturnType<typeof setTimeout> | undefined;
 
   /**
    * Constructs the deadlines.
@@ -46,17 +49,21 @@ export class Deadlines {
   /** Notes that a call begins. */
   begin(expire: () => void): Call {
     const previous = this.#last;
+    const now = performance.now();
     const call: Call = {
       expire,
-      deadline: performance.now() + this.#timeout,
+      deadline: now + this.#timeout,
       pending: true,
       previous,
       next: undefined,
     };
-    if (previous === undefined) this.#first = call;
-    else previous.next = call;
     this.#last = call;
-    if (this.#timer === undefined) this.#schedule(this.#timeout);
+    if (previous !== undefined) previous.next = call;
+    else {
+      this.#first = call;
+      busy.add(this);
+      if (call.deadline < timerAt) setTimer(call.deadline, now);
+    }
     return call;
   }
 
@@ -64,11 +71,19 @@ export class Deadlines {
   end(call: Call): boolean {
     if (!call.pending) return false;
     this.#remove(call);
-    if (this.#first === undefined) {
-      clearTimeout(this.#timer);
-      this.#timer = undefined;
-    }
+    if (busy.size === 0) clearTimer();
     return true;
+  }
+
+  /** Ends the calls whose time is up; returns the deadline of the next one. */
+  expire(now: number): number {
+    for (let call = this.#first; call !== undefined; call = this.#first) {
+      // timers may go off a little early
+      if (call.deadline - now >= 1) return call.deadline;
+      this.#remove(call);
+      call.expire();
+    }
+    return Infinity;
   }
 
   #remove(call: Call): void {
@@ -80,23 +95,25 @@ export class Deadlines {
     call.pending = false;
     // one that is never answered, and so never let go, must not hold the others
     call.previous = call.next = undefined;
+    if (this.#first === undefined) busy.delete(this);
   }
+}
 
-  #schedule(delay: number): void {
-    this.#timer = setTimeout(
-      () => this.#expire(),
-      Math.min(delay, MAX_TIMER_MS),
-    );
-  }
+function setTimer(at: number, now: number): void {
+  clearTimeout(timer);
+  timerAt = at;
+  timer = setTimeout(expireAll, Math.min(at - now, MAX_TIMER_MS));
+}
 
-  #expire(): void {
-    this.#timer = undefined;
-    const now = performance.now();
-    for (let call = this.#first; call !== undefined; call = this.#first) {
-      const left = call.deadline - now;
-      if (left >= 1) return this.#schedule(left);
-      this.#remove(call);
-      call.expire();
-    }
-  }
+function clearTimer(): void {
+  clearTimeout(timer);
+  timer = undefined;
+  timerAt = Infinity;
+}
+
+function expireAll(): void {
+  clearTimer();
+  const now = performance.now();
+  const next = Math.min(...[...busy].map((deadlines) => deadlines.expire(now)));
+  if (next < timerAt) setTimer(next, now);
 }

@@ -94,13 +94,25 @@ export class KvReader {
 
   /** Sends a batch and settles each of its reads; never rejects. */
   async #send(reads: Read[]): Promise<void> {
+    const connection = this.#connection;
+    const [first] = reads;
+    let database: KvDatabase | undefined;
+    connection.enter();
     try {
-      await this.#tracked((database) => settle(database, reads));
+      database = connection.database ?? await connection.open();
+      // here, as each promise more counts
+      if (first !== undefined && reads.length === 1) {
+        answer(first, await get(database, first.key));
+      } else await settle(database, reads);
     } catch (error) {
-      // Those in the queue would only wait for the same silence.
-      if (isUnanswered(error)) reads.push(...this.#queue.splice(0));
+      if (isUnanswered(error)) {
+        if (database !== undefined) connection.leftUnanswered(database);
+        // Those in the queue would only wait for the same silence.
+        reads.push(...this.#queue.splice(0));
+      }
       for (const { reject } of reads) reject(error);
     } finally {
+      connection.leave();
       this.#inFlight--;
       this.#pump();
     }
@@ -123,11 +135,8 @@ export class KvReader {
   }
 }
 
+/** Reads several entries at once. */
 async function settle(database: KvDatabase, reads: Read[]): Promise<void> {
-  const [first] = reads;
-  if (first !== undefined && reads.length === 1) {
-    return answer(first, await get(database, first.key));
-  }
   try {
     const entries = await getMany(database, reads.map(({ key }) => key));
     reads.forEach((read, index) => answer(read, ownEntry(entries, index)));

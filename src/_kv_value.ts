@@ -222,11 +222,13 @@ class PlainWalk {
   }
 
   #plain(value: Record<string, unknown>): Record<string, unknown> {
-    const copy: Record<string, unknown> = {};
-    for (const key of Object.keys(value)) {
+    const copy = { ...value };
+    for (const key of Object.keys(copy)) {
       if (key === "__proto__") throw NOT_PLAIN;
       this.size += STRING_BYTES + 2 * key.length;
-      copy[key] = this.copy(value[key]);
+      const item = copy[key];
+      const copied = this.copy(item);
+      if (copied !== item) copy[key] = copied;
     }
     return copy;
   }

@@ -65,19 +65,25 @@ export class NonceSource {
     let result = nonce;
     let count = 1;
     let own = 1;
-    for (let start = 0; start <= first; start += NONCE_LENGTH) {
-      const one = remembered.slice(start, start + NONCE_LENGTH);
-      const isDoubted = this.#doubts.has(one);
-      const isOwn = !isDoubted && one.startsWith(PROCESS) &&
-        one.endsWith(this.#suffix);
+    /** From where on what stays is still to be taken over. */
+    let rest = 0;
+    for (let start = 0; start < first; start += NONCE_LENGTH) {
+      const end = start + NONCE_LENGTH;
+      const isDoubted = this.#doubts.size > 0 &&
+        this.#doubts.has(remembered.slice(start, end));
+      const isOwn = !isDoubted && remembered.startsWith(PROCESS, start) &&
+        remembered.startsWith(this.#suffix, end - SOURCE_LENGTH);
       const isFull = isOwn && own === this.#remembered ||
         count >= (isDoubted ? 2 * REMEMBERED : REMEMBERED - 1);
-      if (isFull && start < first) continue;
-      result += one;
-      count++;
-      if (isOwn) own++;
+      if (isFull) {
+        result += remembered.slice(rest, start);
+        rest = end;
+      } else {
+        count++;
+        if (isOwn) own++;
+      }
     }
-    return result;
+    return result + remembered.slice(rest);
   }
 }
 

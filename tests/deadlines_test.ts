@@ -49,3 +49,44 @@ Deno.test("Deadlines keeps nothing of a call that has ended", () => {
   assertEquals([third.previous, third.next], [undefined, undefined]);
   deadlines.end(third);
 });
+
+Deno.test("Deadlines of different lengths share a timer, and each ends its calls in time", async () => {
+  const long = new Deadlines(60_000);
+  const short = new Deadlines(20);
+  const shorter = new Deadlines(10);
+  const ended: string[] = [];
+  const hung = long.begin(() => ended.push("long"));
+  short.begin(() => ended.push("short"));
+  shorter.begin(() => ended.push("shorter"));
+  await wait(60);
+  assertEquals(ended, ["shorter", "short"]);
+  short.begin(() => ended.push("again"));
+  await wait(60);
+  assertEquals(ended, ["shorter", "short", "again"]);
+  assert(long.end(hung));
+});
+
+Deno.test("Deadlines.begin() sets no further timer where one goes off in time", () => {
+  const { setTimeout, clearTimeout } = globalThis;
+  let set = 0;
+  let cleared = 0;
+  globalThis.setTimeout = ((run: () => void, ms: number) => {
+    set++;
+    return setTimeout(run, ms);
+  }) as typeof setTimeout;
+  globalThis.clearTimeout = (id) => {
+    if (id !== undefined) cleared++;
+    clearTimeout(id);
+  };
+  try {
+    const outer = new Deadlines(5_000);
+    const inner = new Deadlines(10_000);
+    const outerCall = outer.begin(() => {});
+    const innerCalls = [inner.begin(() => {}), inner.begin(() => {})];
+    for (const call of innerCalls) assert(inner.end(call));
+    assert(outer.end(outerCall));
+    assertEquals([set, cleared], [1, 1]);
+  } finally {
+    Object.assign(globalThis, { setTimeout, clearTimeout });
+  }
+});
