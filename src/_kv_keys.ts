@@ -8,8 +8,8 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
 import type { KvKey, KvKeyPart } from "./_kv_database.ts";
+import { nodeCrypto } from "./_node.ts";
 
 /** Largest key that Deno KV writes, in bytes (denokv, `MAX_WRITE_KEY_SIZE_BYTES`). */
 const KEY_LIMIT_BYTES = 2_048;
@@ -98,7 +98,9 @@ export class KvKeys {
 
 /** Hashes over code units, not UTF-8: lone surrogates stay distinct. */
 function hashSubject(subject: string): string {
-  return createHash("sha256").update(subject, "utf16le").digest("base64url");
+  return nodeCrypto().createHash("sha256").update(subject, "utf16le").digest(
+    "base64url",
+  );
 }
 
 function isKeyPart(part: unknown): part is KvKeyPart {

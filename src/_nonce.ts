@@ -4,10 +4,14 @@
  * @module
  */
 
-import { randomBytes } from "node:crypto";
+const ALPHABET =
+  "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz";
 
-/** What the names of this process begin with. */
-const PROCESS = randomBytes(6).toString("base64url");
+/** What the names of this process begin with: 48 random bits. */
+const PROCESS = Array.from(
+  crypto.getRandomValues(new Uint8Array(8)),
+  (byte) => ALPHABET[byte % ALPHABET.length],
+).join("");
 const COUNTER_LENGTH = 6;
 const SOURCE_LENGTH = 2;
 const NONCE_LENGTH = PROCESS.length + COUNTER_LENGTH + SOURCE_LENGTH;

@@ -4,13 +4,8 @@
  * @module
  */
 
-import { Buffer } from "node:buffer";
-import {
-  createCipheriv,
-  createDecipheriv,
-  hkdfSync,
-  randomBytes,
-} from "node:crypto";
+import type { Buffer } from "node:buffer";
+import { nodeBuffer, nodeCrypto } from "./_node.ts";
 import { parseRecord, type SessionRecord } from "./_record.ts";
 import { deserialize, serialize } from "./_v8.ts";
 
@@ -71,8 +66,8 @@ export function createCipher(
   secrets: readonly (string | Uint8Array)[],
 ): SessionCipher {
   const keys = secrets.map((secret) =>
-    Buffer.from(
-      hkdfSync("sha256", Buffer.from(secret as string), "", PURPOSE, KEY_BYTES),
+    new Uint8Array(
+      nodeCrypto().hkdfSync("sha256", secret, "", PURPOSE, KEY_BYTES),
     )
   );
   return {
@@ -83,21 +78,19 @@ export function createCipher(
           "Cannot encrypt session: want a key: received none",
         );
       }
+      const { createCipheriv, randomBytes } = nodeCrypto();
       const iv = randomBytes(IV_BYTES);
       const cipher = createCipheriv(ALGORITHM, key, iv);
-      cipher.setAAD(Buffer.from(`${PURPOSE}\n${name}`));
-      const text = Buffer.concat([
-        cipher.update(serialize(session)),
-        cipher.final(),
-      ]);
-      return Buffer.concat([iv, text, cipher.getAuthTag()]).toString(
+      cipher.setAAD(boundTo(name));
+      const text = [cipher.update(serialize(session)), cipher.final()];
+      return nodeBuffer().concat([iv, ...text, cipher.getAuthTag()]).toString(
         "base64url",
       );
     },
 
     open(name, token) {
       if (token.length > MAX_TOKEN_LENGTH) return "malformed";
-      const bytes = Buffer.from(token, "base64url");
+      const bytes = nodeBuffer().from(token, "base64url");
       // one spelling for each token: no padding, no spare bits, no other alphabet
       if (
         bytes.length < IV_BYTES + TAG_BYTES ||
@@ -114,8 +107,17 @@ export function createCipher(
   };
 }
 
-function decrypt(key: Buffer, name: string, bytes: Buffer): Buffer | undefined {
-  const decipher = createDecipheriv(
+/** What a token is authenticated together with. */
+function boundTo(name: string): Uint8Array {
+  return new TextEncoder().encode(`${PURPOSE}\n${name}`);
+}
+
+function decrypt(
+  key: Uint8Array,
+  name: string,
+  bytes: Buffer,
+): Buffer | undefined {
+  const decipher = nodeCrypto().createDecipheriv(
     ALGORITHM,
     key,
     bytes.subarray(0, IV_BYTES),
@@ -123,11 +125,11 @@ function decrypt(key: Buffer, name: string, bytes: Buffer): Buffer | undefined {
       authTagLength: TAG_BYTES,
     },
   );
-  decipher.setAAD(Buffer.from(`${PURPOSE}\n${name}`));
+  decipher.setAAD(boundTo(name));
   decipher.setAuthTag(bytes.subarray(-TAG_BYTES));
   const text = decipher.update(bytes.subarray(IV_BYTES, -TAG_BYTES));
   try {
-    return Buffer.concat([text, decipher.final()]);
+    return nodeBuffer().concat([text, decipher.final()]);
   } catch {
     return undefined; // another key's, another transport's, or forged
   }

@@ -1,13 +1,10 @@
 /**
- * The serialiser of V8, which Deno KV uses too.
- *
- * It is loaded when it is first needed: most processes never do, and runtimes without
- * V8 have none.
+ * The serialiser of V8, which Deno KV uses too; runtimes without V8 have none.
  *
  * @module
  */
 
-import process from "node:process";
+import { nodeV8 } from "./_node.ts";
 
 /**
  * Serialises a value, as Deno KV does to the byte.
@@ -21,8 +18,7 @@ import process from "node:process";
  * @throws {Error} What V8 throws if it cannot; the message may show a part of the value.
  */
 export function serialize(value: unknown): Uint8Array {
-  const { Serializer } = process.getBuiltinModule("node:v8");
-  const serializer = new Serializer();
+  const serializer = new (nodeV8().Serializer)();
   serializer.writeHeader();
   serializer.writeValue(value);
   const { buffer, byteOffset, byteLength } = serializer.releaseBuffer();
@@ -37,8 +33,7 @@ export function serialize(value: unknown): Uint8Array {
  * @throws {Error} If they are none.
  */
 export function deserialize(bytes: Uint8Array): unknown {
-  const { Deserializer } = process.getBuiltinModule("node:v8");
-  const deserializer = new Deserializer(bytes);
+  const deserializer = new (nodeV8().Deserializer)(bytes);
   deserializer.readHeader();
   return deserializer.readValue();
 }

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { Buffer } from "node:buffer";
-import { createHash, randomBytes } from "node:crypto";
+import type { Buffer } from "node:buffer";
+import { nodeBuffer, nodeCrypto } from "./_node.ts";
 import { RecentMap } from "./_recent.ts";
 
 /** Bytes of a secret: 256 bits, twice what ASVS 7.2.3 asks for. */
@@ -34,8 +34,7 @@ const HASH_BYTES = 32;
 /** The hashes of secrets that came lately and were right: hashing is a quarter of the work on a read. */
 const recentHashes = new RecentMap<string, string>(1_000);
 
-/** Room for the signature of a token, so that nothing is allocated for it. */
-const macBytes = Buffer.alloc(HASH_BYTES);
+const ENCODER = new TextEncoder();
 
 /** What a token consists of. */
 export interface Token {
@@ -49,12 +48,12 @@ export interface Token {
 
 /** Generates a secret: 32 bytes of a CSPRNG, in base64url. */
 export function generateSecret(): string {
-  return randomBytes(SECRET_BYTES).toString("base64url");
+  return nodeCrypto().randomBytes(SECRET_BYTES).toString("base64url");
 }
 
 /** Computes what the store may know of a secret: its SHA-256, in hex. */
 export function hashSecret(secret: string): string {
-  return sha256(Buffer.from(secret, "base64url"));
+  return sha256(nodeBuffer().from(secret, "base64url"));
 }
 
 /** Says in constant time whether a secret is the one that a hash was made of. */
@@ -78,7 +77,10 @@ export function matchesHash(secret: string, hash: string): boolean {
  * @returns `secret` XOR SHA-256(label + `cover`), in base64url.
  */
 export function sealSecret(secret: string, cover: string): string {
-  const pad = createHash("sha256").update("tessera/session forward v1\n")
+  const Buffer = nodeBuffer();
+  const pad = nodeCrypto().createHash("sha256").update(
+    "tessera/session forward v1\n",
+  )
     .update(Buffer.from(cover, "base64url")).digest();
   const bytes = Buffer.from(secret, "base64url");
   return Buffer.from(bytes.map((byte, index) => byte ^ (pad[index] ?? 0)))
@@ -91,7 +93,7 @@ export function sealSecret(secret: string, cover: string): string {
  * To hex, which engines write twice as fast as any other form (measured).
  */
 function sha256(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
+  return nodeCrypto().createHash("sha256").update(bytes).digest("hex");
 }
 
 /**
@@ -132,6 +134,8 @@ function digitOf(code: number): number {
 /** Makes tokens of ids and secrets, and reads them back. */
 export class TokenCodec {
   readonly #keys: readonly SigningKey[];
+  /** Room for the signature of a token, so that nothing is allocated for it. */
+  #mac: Buffer | undefined;
 
   /**
    * Constructs a codec.
@@ -154,9 +158,8 @@ export class TokenCodec {
     const body = `${id}.${secret}`;
     const key = this.#keys[0];
     if (key === undefined) return body;
-    return `${body}.${
-      Buffer.from(key.sign(name, body), "hex").toString("base64url")
-    }`;
+    const mac = nodeBuffer().from(key.sign(name, body), "hex");
+    return `${body}.${mac.toString("base64url")}`;
   }
 
   /**
@@ -179,9 +182,10 @@ export class TokenCodec {
     };
     if (!signed) return token;
     const body = text.slice(0, PLAIN_LENGTH);
-    macBytes.write(text.slice(PLAIN_LENGTH + 1), "base64url");
+    const mac = this.#mac ??= nodeBuffer().alloc(HASH_BYTES);
+    mac.write(text.slice(PLAIN_LENGTH + 1), "base64url");
     const index = this.#keys.findIndex((key) =>
-      equalBytes(key.sign(name, body), macBytes)
+      equalBytes(key.sign(name, body), mac)
     );
     if (index === -1) return "bad-signature";
     token.stale = index > 0;
@@ -215,13 +219,13 @@ export function checkSecrets(
         `${action} must hold strings or Uint8Arrays: received ${typeof key}`,
       );
     }
-    const bytes = Buffer.from(key as string);
+    const bytes = bytesOf(key);
     if (bytes.length < MIN_KEY_BYTES) {
       throw new RangeError(
         `${action} must have keys of at least ${MIN_KEY_BYTES} bytes: received ${bytes.length} bytes`,
       );
     }
-    const text = bytes.toString("base64");
+    const text = bytes.join();
     if (seen.has(text)) {
       throw new TypeError(
         `${action} must not name a key twice: received a duplicate`,
@@ -230,6 +234,11 @@ export function checkSecrets(
     seen.add(text);
   }
   return [...secrets];
+}
+
+/** The bytes of a key. */
+function bytesOf(key: string | Uint8Array): Uint8Array {
+  return typeof key === "string" ? ENCODER.encode(key) : key;
 }
 
 /**
@@ -245,9 +254,9 @@ class SigningKey {
   readonly #messages = new Map<string, Uint8Array>();
 
   constructor(secret: string | Uint8Array) {
-    let bytes: Uint8Array = Buffer.from(secret as string);
+    let bytes = bytesOf(secret);
     if (bytes.length > HMAC_BLOCK_BYTES) {
-      bytes = Buffer.from(sha256(bytes), "hex");
+      bytes = nodeBuffer().from(sha256(bytes), "hex");
     }
     for (const [index, byte] of bytes.entries()) {
       this.#inner[index] = 0x36 ^ byte;
@@ -272,7 +281,7 @@ class SigningKey {
   #messageFor(name: string): Uint8Array {
     let message = this.#messages.get(name);
     if (message === undefined) {
-      const label = Buffer.from(`tessera/session token v1\n${name}\n`);
+      const label = ENCODER.encode(`tessera/session token v1\n${name}\n`);
       message = new Uint8Array(HMAC_BLOCK_BYTES + label.length + PLAIN_LENGTH);
       message.set(this.#inner);
       message.set(label, HMAC_BLOCK_BYTES);

@@ -1,0 +1,49 @@
+/**
+ * What Node.js has built in, loaded when it is first needed.
+ *
+ * For the first of these modules Deno starts its whole Node.js layer, which takes longer
+ * than all else that importing this package does (measured: 16 of 27 ms); a process whose
+ * requests bring no session never needs it.
+ *
+ * @module
+ */
+
+interface NodeModules {
+  readonly "node:buffer": typeof import("node:buffer");
+  readonly "node:crypto": typeof import("node:crypto");
+  readonly "node:v8": typeof import("node:v8");
+}
+
+let buffer: NodeModules["node:buffer"] | undefined;
+let crypto: NodeModules["node:crypto"] | undefined;
+let v8: NodeModules["node:v8"] | undefined;
+
+/** Returns the `Buffer` of `node:buffer`. */
+export function nodeBuffer(): NodeModules["node:buffer"]["Buffer"] {
+  return (buffer ??= load("node:buffer")).Buffer;
+}
+
+/** Returns `node:crypto`. */
+export function nodeCrypto(): NodeModules["node:crypto"] {
+  return crypto ??= load("node:crypto");
+}
+
+/** Returns `node:v8`. */
+export function nodeV8(): NodeModules["node:v8"] {
+  return v8 ??= load("node:v8");
+}
+
+function load<Name extends keyof NodeModules>(name: Name): NodeModules[Name] {
+  const { process } = globalThis as {
+    process?: {
+      getBuiltinModule?: (name: Name) => NodeModules[Name] | undefined;
+    };
+  };
+  const module = process?.getBuiltinModule?.(name);
+  if (module === undefined) {
+    throw new TypeError(
+      `Cannot use sessions: the runtime must have ${name} in process.getBuiltinModule, as Deno 2, Node.js 20.16 or 22.3, Bun and Workers with nodejs_compat do: received none`,
+    );
+  }
+  return module;
+}
