@@ -7,12 +7,17 @@
  */
 
 import { type Changes, type IdentityChange, NO_CHANGES } from "./_changes.ts";
-import { checkOptions, checkType, describeType, nameAction } from "./_check.ts";
+import { checkOptions, checkType, nameAction } from "./_check.ts";
 import type { SessionRecord } from "./_record.ts";
 import type { LoadedState, SessionIo } from "./_session_io.ts";
 import { SessionData } from "./_session_data.ts";
 import { SessionFlash } from "./_session_flash.ts";
-import { SessionClosedError } from "./errors.ts";
+import {
+  changedAfterEnd,
+  changedInUpdate,
+  noSocket,
+  usedAfterDestroy,
+} from "./_session_misuse.ts";
 import type { LoginOptions, Session } from "./session.ts";
 
 type Status = "open" | "committed" | "destroyed" | "discarded";
@@ -219,13 +224,7 @@ export class SessionHandle implements Session {
     if (
       typeof (socket as Partial<WebSocket> | null)?.addEventListener !==
         "function"
-    ) {
-      throw new TypeError(
-        `Cannot attach socket: want a WebSocket: received ${
-          describeType(socket)
-        }`,
-      );
-    }
+    ) throw noSocket(socket);
     this.#io.attach(socket);
   }
 
@@ -296,9 +295,7 @@ export class SessionHandle implements Session {
 
   #readable(action: string): SessionData {
     this.#accessed = true;
-    if (this.#status === "destroyed") {
-      throw closed(action, "a use after destroy");
-    }
+    if (this.#status === "destroyed") throw usedAfterDestroy(action);
     return this.#data;
   }
 
@@ -312,20 +309,9 @@ export class SessionHandle implements Session {
 
   #assertOpen(action: string, key?: string): void {
     this.#accessed = true;
-    if (this.#data.updating) {
-      throw new TypeError(
-        `Cannot ${
-          nameAction(action, key)
-        }: want an update callback without effects, as it may run again: received a change from within one`,
-      );
-    }
+    if (this.#data.updating) throw changedInUpdate(nameAction(action, key));
     if (this.#status !== "open") {
-      throw closed(
-        nameAction(action, key),
-        this.#status === "destroyed"
-          ? "a change after destroy"
-          : "a change after the commit; use manager.edit from sockets and queues",
-      );
+      throw changedAfterEnd(nameAction(action, key), this.#status);
     }
   }
 
@@ -335,10 +321,4 @@ export class SessionHandle implements Session {
       throw new TypeError(`Cannot ${action}: ${fixedId}`);
     }
   }
-}
-
-function closed(action: string, received: string): SessionClosedError {
-  return new SessionClosedError(
-    `Cannot ${action}: the session must still be open: received ${received}`,
-  );
 }

@@ -4,8 +4,11 @@
  * @module
  */
 
+/** How many redirects in a row browsers follow. */
+const MAX_REDIRECTS = 20;
+
 /** A request that can be made more than once: its body has been read. */
-export interface Hop {
+interface Hop {
   readonly url: string;
   readonly method: string;
   readonly headers: Headers;
@@ -13,8 +16,40 @@ export interface Hop {
   readonly signal: AbortSignal;
 }
 
+/**
+ * Sends a request, and follows its redirects.
+ *
+ * @param request The request.
+ * @param send Sends each request.
+ * @returns The response that redirects no further.
+ * @throws {TypeError} If there are too many redirects.
+ */
+export async function follow(
+  request: Request,
+  send: (request: Request) => Promise<Response>,
+): Promise<Response> {
+  let hop = await toHop(request);
+  for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
+    const response = await send(new Request(hop.url, hop));
+    const location = redirection(response);
+    if (location === undefined) return response;
+    discard(response);
+    hop = redirect(hop, location, response.status);
+  }
+  throw new TypeError(
+    `Cannot fetch ${request.url}: want at most ${MAX_REDIRECTS} redirects: ` +
+      "received more",
+  );
+}
+
+/** Lets go of a body that nobody will read. */
+export function discard(response: Response): void {
+  // Not awaited: the other branch of a tee may keep it from ever settling.
+  response.body?.cancel().catch(() => {});
+}
+
 /** Reads a request to its end. */
-export async function toHop(request: Request): Promise<Hop> {
+async function toHop(request: Request): Promise<Hop> {
   const { url, method, headers, signal } = request;
   const body = request.body && await request.arrayBuffer();
   return { url, method, headers, body, signal };
@@ -34,7 +69,7 @@ export function redirection(response: Response): string | undefined {
  * @param status The status of the redirect.
  * @returns The next request.
  */
-export function redirect(hop: Hop, location: string, status: number): Hop {
+function redirect(hop: Hop, location: string, status: number): Hop {
   const { href: url, origin } = new URL(location, hop.url);
   const headers = new Headers(hop.headers);
   headers.delete("cookie");

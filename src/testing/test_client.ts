@@ -5,10 +5,7 @@
  */
 
 import { CookieJar, type TestCookie } from "./_cookie_jar.ts";
-import { redirect, redirection, toHop } from "./_redirect.ts";
-
-/** How many redirects in a row browsers follow. */
-const MAX_REDIRECTS = 20;
+import { discard, follow, redirection } from "./_redirect.ts";
 
 /** What answers the requests of a {@linkcode TestClient}. */
 export type TestHandler = (request: Request) => Response | Promise<Response>;
@@ -291,7 +288,9 @@ export class TestClient {
       ? input
       : new URL(input, this.#origin);
     const request = new Request(target, init);
-    if (init.redirect === "follow") return await this.#follow(request);
+    if (init.redirect === "follow") {
+      return await follow(request, (hop) => this.#send(hop));
+    }
     const response = await this.#send(request);
     if (init.redirect === "error" && redirection(response) !== undefined) {
       discard(response);
@@ -300,21 +299,6 @@ export class TestClient {
       );
     }
     return response;
-  }
-
-  async #follow(request: Request): Promise<Response> {
-    let hop = await toHop(request);
-    for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
-      const response = await this.#send(new Request(hop.url, hop));
-      const location = redirection(response);
-      if (location === undefined) return response;
-      discard(response);
-      hop = redirect(hop, location, response.status);
-    }
-    throw new TypeError(
-      `Cannot fetch ${request.url}: want at most ${MAX_REDIRECTS} redirects: ` +
-        "received more",
-    );
   }
 
   async #send(request: Request): Promise<Response> {
@@ -329,10 +313,4 @@ export class TestClient {
     }
     return response;
   }
-}
-
-/** Lets go of a body that nobody will read. */
-function discard(response: Response): void {
-  // Not awaited: the other branch of a tee may keep it from ever settling.
-  response.body?.cancel().catch(() => {});
 }
