@@ -7,6 +7,9 @@
 /** The longest delay that a timer can have (HTML §8.6: a signed 32-bit integer). */
 export const MAX_TIMER_MS = 2 ** 31 - 1;
 
+/** A timer that is so late will never go off: a fake clock of a test had it. */
+const LOST_MS = 1_000;
+
 /** A call that must end in time. */
 export interface Call {
   /** Called if it did not. */
@@ -62,7 +65,11 @@ export class Deadlines {
     else {
       this.#first = call;
       busy.add(this);
-      if (call.deadline < timerAt) setTimer(call.deadline, now);
+    }
+    if (call.deadline < timerAt) setTimer(call.deadline, now);
+    else if (timerAt + LOST_MS < now) {
+      timer = undefined; // by now its number may be another one's
+      setTimer(now, now);
     }
     return call;
   }
@@ -78,8 +85,7 @@ export class Deadlines {
   /** Ends the calls whose time is up; returns the deadline of the next one. */
   expire(now: number): number {
     for (let call = this.#first; call !== undefined; call = this.#first) {
-      // timers may go off a little early
-      if (call.deadline - now >= 1) return call.deadline;
+      if (call.deadline > now) return call.deadline;
       this.#remove(call);
       call.expire();
     }
@@ -101,8 +107,9 @@ export class Deadlines {
 
 function setTimer(at: number, now: number): void {
   clearTimeout(timer);
-  timerAt = at;
-  timer = setTimeout(expireAll, Math.min(at - now, MAX_TIMER_MS));
+  const delay = Math.min(at - now, MAX_TIMER_MS);
+  timerAt = now + delay;
+  timer = setTimeout(expireAll, delay);
 }
 
 function clearTimer(): void {
@@ -112,8 +119,9 @@ function clearTimer(): void {
 }
 
 function expireAll(): void {
+  // timers may go off early: a little, or by far, where a test has a fake clock
+  const now = Math.max(performance.now(), timerAt);
   clearTimer();
-  const now = performance.now();
   const next = Math.min(...[...busy].map((deadlines) => deadlines.expire(now)));
   if (next < timerAt) setTimer(next, now);
 }

@@ -151,7 +151,10 @@ export function resolveSettings<Data extends object>(
     );
   }
 
-  const now = clock === undefined ? Date.now : () => Math.floor(clock());
+  // not Date.now itself: a fake clock may take its place later
+  const now = clock === undefined
+    ? () => Date.now()
+    : () => Math.floor(clock());
   const ids = new IdSource();
   const emit = createEmit(options.onEvent, now);
   const storeTimeout = resolveDuration(options, "storeTimeout", 1);

@@ -90,3 +90,60 @@ Deno.test("Deadlines.begin() sets no further timer where one goes off in time", 
     Object.assign(globalThis, { setTimeout, clearTimeout });
   }
 });
+
+/** Takes the place of the timers for a while, as the fake clocks of test libraries do. */
+function fakeTimers() {
+  const { setTimeout, clearTimeout } = globalThis;
+  const timers = new Map<number, { run: () => void; at: number }>();
+  let now = 0;
+  let last = 0;
+  Object.assign(globalThis, {
+    setTimeout(run: () => void, ms = 0) {
+      timers.set(++last, { run, at: now + ms });
+      return last;
+    },
+    clearTimeout: (id: unknown) => void timers.delete(Number(id)),
+  });
+  return {
+    tick(ms: number) {
+      now += ms;
+      for (const [id, { run, at }] of [...timers]) {
+        if (at <= now && timers.delete(id)) run();
+      }
+    },
+    restore: () => void Object.assign(globalThis, { setTimeout, clearTimeout }),
+  };
+}
+
+Deno.test("Deadlines go by the timers of a fake clock, though performance.now stays real", () => {
+  const deadlines = new Deadlines(5_000);
+  const longer = new Deadlines(8_000);
+  const ended: string[] = [];
+  const fake = fakeTimers();
+  try {
+    deadlines.begin(() => ended.push("a"));
+    longer.begin(() => ended.push("b"));
+    fake.tick(4_900);
+    assertEquals(ended, []);
+    fake.tick(200);
+    assertEquals(ended, ["a"]);
+    fake.tick(3_001);
+    assertEquals(ended, ["a", "b"]);
+  } finally {
+    fake.restore();
+  }
+});
+
+Deno.test("Deadlines.begin() gets over a timer that a fake clock took with it", async () => {
+  const hung = new Deadlines(10);
+  const deadlines = new Deadlines(2_000);
+  const ended: string[] = [];
+  const fake = fakeTimers();
+  hung.begin(() => ended.push("hung"));
+  fake.restore();
+  await wait(1_200);
+  const call = deadlines.begin(() => ended.push("late"));
+  await wait(20);
+  assertEquals(ended, ["hung"]);
+  assert(deadlines.end(call));
+});
