@@ -9,7 +9,7 @@
  */
 
 import { type Changes, isEmpty } from "./_changes.ts";
-import { createSession, destroy, regenerate, signIn } from "./_identity.ts";
+import { createSession, regenerate, signIn } from "./_identity.ts";
 import {
   dropJobs,
   expiredSince,
@@ -18,6 +18,7 @@ import {
   mergeJobs,
 } from "./_merge.ts";
 import { touchDue } from "./_record.ts";
+import { destroy } from "./_removal.ts";
 import { commitSealed } from "./_stateless.ts";
 import type { RequestSession } from "./_request_session.ts";
 import type { Missing, StoredSession } from "./_session_reader.ts";

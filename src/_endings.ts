@@ -20,7 +20,8 @@ export interface EndingListener {
 /** Remembers how sessions ended, and tells who listens. */
 export class Endings {
   readonly #reasons = new Map<string, EndReason>();
-  readonly #leaving = new Set<string>();
+  /** How many commits are about to take each of these sessions away. */
+  readonly #leaving = new Map<string, number>();
 
   /** Who is told. */
   listener: EndingListener | undefined;
@@ -37,17 +38,19 @@ export class Endings {
 
   /** Notes that sessions are about to end or to move. */
   leave(ids: readonly string[]): void {
-    for (const id of ids) this.#leaving.add(id);
+    for (const id of ids) {
+      this.#leaving.set(id, (this.#leaving.get(id) ?? 0) + 1);
+    }
   }
 
   /** Notes that sessions stay after all. */
   stay(ids: readonly string[]): void {
-    for (const id of ids) this.#leaving.delete(id);
+    for (const id of ids) this.#settle(id);
   }
 
   /** Notes that a session has ended. */
   ended(id: string, reason: EndReason): void {
-    this.#leaving.delete(id);
+    this.#settle(id);
     this.#reasons.set(id, reason);
     if (this.#reasons.size > MAX_REMEMBERED) {
       const [oldest] = this.#reasons.keys();
@@ -58,7 +61,12 @@ export class Endings {
 
   /** Notes that a session has got a new id. */
   moved(from: string, to: string): void {
-    this.#leaving.delete(from);
     this.listener?.moved(from, to);
+  }
+
+  #settle(id: string): void {
+    const left = (this.#leaving.get(id) ?? 0) - 1;
+    if (left > 0) this.#leaving.set(id, left);
+    else this.#leaving.delete(id);
   }
 }

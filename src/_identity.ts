@@ -1,5 +1,5 @@
 /**
- * Commits changes of a session's identity: login, a new id, the end.
+ * Commits changes of a session's identity: its first one, a login, a new id.
  *
  * Each is one atomic write, so that there are never two sessions, and never none.
  *
@@ -9,6 +9,7 @@
 import { applyOperations, type Changes } from "./_changes.ts";
 import { settleFlash } from "./_flash_claims.ts";
 import { draft, type Login, signedIn } from "./_draft.ts";
+import { evict } from "./_eviction.ts";
 import {
   dropJobs,
   expiredSince,
@@ -17,13 +18,10 @@ import {
   mergeJobs,
   noteTried,
 } from "./_merge.ts";
-import { firstNonce } from "./_nonce.ts";
 import { type ForwardRecord, touchDue, touched } from "./_record.ts";
 import type { RequestSession } from "./_request_session.ts";
-import { livingSessions } from "./_session_list.ts";
 import type { Missing, StoredSession } from "./_session_reader.ts";
 import { deletesOf, putOf, type StoreWriter } from "./_store_writer.ts";
-import type { EndReason } from "./events.ts";
 import type { StorePut } from "./session_store.ts";
 import { hashSecret, sealSecret } from "./token.ts";
 
@@ -208,6 +206,7 @@ export async function regenerate(
       settleFlash(changes.taken);
       request.settle({ id, record: stored, data }, secret, now);
       settings.emit({ type: "regenerated", id, previousId: base.id });
+      if (forward === undefined) writer.reader.endings.stay([base.id]);
       writer.reader.endings.moved(base.id, id);
       return job.resolve();
     }
@@ -235,90 +234,4 @@ function forwardPut(
   const { subject } = base.record;
   const put = { id: base.id, record, expireIn };
   return subject === undefined ? put : { ...put, subject };
-}
-
-/**
- * Ends the session of a request.
- *
- * @param writer What writes.
- * @param job The request's commit.
- * @param start The session to begin with, unless it is to be read first.
- */
-export async function destroy(
-  writer: StoreWriter,
-  job: Job,
-  start?: StoredSession,
-): Promise<void> {
-  const { request, base } = job;
-  const found = start ?? await findAgain(writer, request, base);
-  const gone = await remove(
-    writer,
-    found,
-    "logout",
-    () => findAgain(writer, request, base),
-  );
-  if (gone !== undefined) return dropJobs(writer, [job], gone);
-  request.clear();
-  job.resolve();
-}
-
-/**
- * Ends a session from outside of it; a replaced id leads to it.
- *
- * @param writer What writes.
- * @param id The id of the session.
- * @param reason Why it ends.
- * @returns Whether there was one.
- */
-export async function endSession(
-  writer: StoreWriter,
-  id: string,
-  reason: EndReason,
-): Promise<boolean> {
-  const find = () => writer.reader.find(id, { dataNeeded: false });
-  return await remove(writer, await find(), reason, find) === undefined;
-}
-
-/** Removes a record; returns why there was none to remove. */
-async function remove(
-  writer: StoreWriter,
-  found: StoredSession | Missing,
-  reason: EndReason,
-  findAgain: () => Promise<StoredSession | Missing>,
-): Promise<Missing | undefined> {
-  for (let attempt = 1; !("missing" in found); attempt++) {
-    const { id, version, hops, record } = found;
-    const commit = {
-      check: [{ id, version }],
-      put: [],
-      delete: deletesOf([id, ...hops], record.subject),
-    };
-    if (await writer.write(commit, { id, nonce: undefined })) {
-      writer.reader.ended(id, reason, hops);
-      return undefined;
-    }
-    await writer.conflict(id, attempt);
-    found = await findAgain();
-  }
-  return found;
-}
-
-/** Ends the oldest sessions of a subject, as many as are too many. */
-async function evict(writer: StoreWriter, subject: string): Promise<void> {
-  const { settings } = writer;
-  if (settings.maxSessionsPerSubject === Infinity) return;
-  try {
-    const living: { id: string; since: number; order: string }[] = [];
-    for await (const { id, record } of livingSessions(settings, subject)) {
-      const since = record.authenticatedAt ?? record.createdAt;
-      living.push({ id, since, order: firstNonce(record.nonce) });
-    }
-    // within a millisecond the names of the sign-ins tell their order
-    living.sort((a, b) => b.since - a.since || (a.order < b.order ? 1 : -1));
-    for (const { id } of living.slice(settings.maxSessionsPerSubject)) {
-      await endSession(writer, id, "evicted");
-    }
-  } catch {
-    // reported by the store's guard; the login stands, and the next one evicts
-  }
 }

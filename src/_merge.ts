@@ -11,6 +11,7 @@ import {
   isEmpty,
 } from "./_changes.ts";
 import { settleFlash } from "./_flash_claims.ts";
+import { findMoved } from "./_lineage.ts";
 import { remembersNonce } from "./_nonce.ts";
 import { expiredBy, type SessionRecord, touchDue, touched } from "./_record.ts";
 import type { RequestSession } from "./_request_session.ts";
@@ -19,6 +20,9 @@ import type { Settings } from "./_settings.ts";
 import { putOf, type StoreWriter } from "./_store_writer.ts";
 import { checkStorable } from "./_validation.ts";
 import { SessionTooLargeError } from "./errors.ts";
+
+/** So often a touch is tried; then it gives way to those who write. */
+const TOUCH_ATTEMPTS = 3;
 
 /** One request's commit to an existing session, and who waits for it. */
 export interface Job {
@@ -79,7 +83,8 @@ export async function mergeJobs(
     const now = settings.now();
     const touch = jobs.some(isRequest) &&
       touchDue(current.record, now, settings);
-    if (!touch && jobs.every(({ changes }) => isEmpty(changes))) {
+    const onlyReads = jobs.every(({ changes }) => isEmpty(changes));
+    if (onlyReads && (!touch || attempt > TOUCH_ATTEMPTS)) {
       return settle(applied, current, current.record, now);
     }
     const record = {
@@ -100,7 +105,7 @@ export async function mergeJobs(
       if (attempt === 1) noteTried(jobs, nonce);
       if (!(error instanceof SessionTooLargeError)) throw error;
       if (jobs.length > 1) return await mergeEach(writer, jobs);
-      if (!jobs.every(({ changes }) => isEmpty(changes))) throw error;
+      if (!onlyReads) throw error;
       settings.emit({
         type: "warning",
         id,
@@ -159,7 +164,7 @@ async function findFor(
   const secret = jobs.find(({ base }) => base.secret !== undefined)?.base
     .secret;
   const usedAt = Math.max(...jobs.map(({ request }) => request.usedAt));
-  return await writer.reader.find(job.base.id, { secret, usedAt });
+  return await findNow(writer, job.base, { secret, usedAt });
 }
 
 /** Applies the changes of jobs one after the other; one that fails is left out. */
@@ -247,11 +252,26 @@ export function expiredSince(
 /** Reads the session again that a request has loaded, under whatever id it has by now. */
 export async function findAgain(
   writer: StoreWriter,
-  request: RequestSession,
+  { usedAt }: RequestSession,
   base: StoredSession,
 ): Promise<StoredSession | Missing> {
-  const { id, secret } = base;
-  return await writer.reader.find(id, { secret, usedAt: request.usedAt });
+  return await findNow(writer, base, { secret: base.secret, usedAt });
+}
+
+/** The same, for who began to use it at a time: the id may have changed so long ago that nothing leads there. */
+async function findNow(
+  { settings, reader }: StoreWriter,
+  base: StoredSession,
+  { secret, usedAt }: { secret: string | undefined; usedAt: number },
+): Promise<StoredSession | Missing> {
+  const found = await reader.find(base.id, { secret, usedAt });
+  if (!("missing" in found) || found.missing !== "unknown") return found;
+  const id = await findMoved(settings, base.record);
+  if (id === undefined) return found;
+  const moved = await reader.find(id, { usedAt });
+  return "missing" in moved
+    ? moved
+    : { ...moved, hops: [base.id, ...moved.hops] };
 }
 
 /** Edits outside of requests are no use of a session by its client. */

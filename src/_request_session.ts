@@ -86,14 +86,18 @@ export class RequestSession implements SessionIo {
   dropped = false;
   /** The names of its writes that may have taken place unnoticed, so that a later try looks for them. */
   nonces: string[] | undefined;
+  /** Whether it may have ended its session unnoticed. */
+  mayBeGone = false;
+  /** Brings the answer up to date when it is sent; `false`: it must not be sent any more. */
+  renew: (() => boolean) | undefined;
   #nonce: string | undefined;
   #newSecret: string | undefined;
   #discarded = false;
   #answer: Answer | undefined;
   #links: SessionLinks | undefined;
   #responded = false;
-  /** The id under which the session is stored, if it is. */
-  #storedId: string | undefined;
+  /** The session as it is stored, if it is. */
+  #stored: LoadedState | undefined;
   readonly #parts: SessionParts;
   #committing: Promise<void> | undefined;
 
@@ -118,7 +122,7 @@ export class RequestSession implements SessionIo {
     this.usedAt = origin.transport === undefined ? -Infinity : settings.now();
     this.handle = new SessionHandle(this, loaded);
     this.#parts = parts;
-    this.#storedId = loaded?.id;
+    this.#stored = loaded;
   }
 
   /** Finds the request's part of a session handle. */
@@ -137,9 +141,13 @@ export class RequestSession implements SessionIo {
       : undefined;
   }
 
+  get isForwarded(): boolean {
+    return this.loaded !== undefined && this.loaded.hops.length > 0;
+  }
+
   /** What the response has to tell, if anything. */
   get answer(): Answer | undefined {
-    return this.#answer;
+    return this.renew?.() === false ? undefined : this.#answer;
   }
 
   get signal(): AbortSignal {
@@ -161,7 +169,11 @@ export class RequestSession implements SessionIo {
         `Cannot ${action}: want a manager with a store: received one with "stateless"`,
       );
     }
-    this.#links ??= new SessionLinks(this.#parts.watcher, this.#storedId);
+    this.#links ??= new SessionLinks(
+      this.#parts.watcher,
+      this.#stored,
+      (id) => this.handle.move(id),
+    );
     if (this.#responded || this.#discarded) this.#links.close();
     return this.#links;
   }
@@ -174,8 +186,8 @@ export class RequestSession implements SessionIo {
 
   nextId(): string {
     const id = this.settings.nextId();
-    if (this.#storedId !== undefined) {
-      this.#parts.renamings.begin(this.#storedId, id);
+    if (this.#stored !== undefined) {
+      this.#parts.renamings.begin(this.#stored.id, id);
     }
     return id;
   }
@@ -246,8 +258,8 @@ export class RequestSession implements SessionIo {
    */
   settle(state: LoadedState, secret: string | undefined, now: number): void {
     this.handle.settle(state);
-    this.#storedId = state.id;
-    this.#links?.follow(state.id);
+    this.#stored = state;
+    this.#links?.follow(state);
     const { transport, stale } = this.origin;
     if (transport === undefined || secret === undefined) return;
     const { record } = state;

@@ -5,12 +5,16 @@
  */
 
 import { checkOptions, checkType } from "./_check.ts";
-import { endSession } from "./_identity.ts";
-import { parseRecord } from "./_record.ts";
-import { livingSessions } from "./_session_list.ts";
+import { lineageOf } from "./_lineage.ts";
+import type { SessionRecord } from "./_record.ts";
+import { endEach, endSession } from "./_removal.ts";
+import { readRecords } from "./_session_list.ts";
 import type { StoreWriter } from "./_store_writer.ts";
 
-/** So many sessions are ended at a time: what one atomic write of Deno KV can check. */
+/** So often the sessions are listed, while some of them get new ids. */
+const MAX_LISTS = 100;
+
+/** So many sessions are ended before the list is read on. */
 const BATCH = 100;
 
 /** Options of `SessionManager.revokeAll`. */
@@ -19,8 +23,28 @@ export interface RevokeAllOptions {
   except?: string | undefined;
 }
 
+/** The session to spare: by its id, which it may only be about to get, and by what stays when that changes. */
+interface Spared {
+  readonly ids: readonly string[];
+  readonly lineages: readonly string[];
+}
+
+/** What a list of a subject's sessions has shown. */
+interface Pass {
+  /** How many sessions were there to be ended. */
+  readonly found: number;
+  /** How many of them this call has ended. */
+  readonly ended: number;
+  /** The replaced ids that were seen. */
+  readonly replaced: ReadonlySet<string>;
+}
+
 /**
  * Ends every session of a subject that existed at the call.
+ *
+ * A session that gets a new id while the list is read may be missing in it, as the new id
+ * stands before what was read already; so lists are read until one shows nothing to end,
+ * and no id that was replaced meanwhile.
  *
  * @param writer What writes.
  * @param subject The subject.
@@ -37,87 +61,83 @@ export async function revokeSubject(
   checkType(action, "subject", subject, "string");
   const { except } = checkOptions(action, options, ["except"]);
   if (except !== undefined) checkType(action, "except", except, "string");
-  const { settings } = writer;
-  const start = settings.now();
+  const start = writer.settings.now();
+  const spared = except === undefined ? undefined : await find(writer, except);
 
-  // replaced ids are listed too: they lead to sessions whose new id may have
-  // come too late for the list
-  const listed: string[] = [];
-  const replaced = new Set<string>();
-  for await (const { id, record: stored } of settings.store.list({ subject })) {
-    const record = parseRecord(stored);
-    if (record === undefined) continue;
-    if ("forward" in record) replaced.add(id);
-    else if (record.subject !== subject) continue;
-    else if (isWithin(record.authenticatedAt, start, settings.now())) continue;
-    listed.push(id);
-  }
-  // only now, as the session to spare may have got a new id meanwhile
-  let spared = await idsOf(writer, except);
-  const ending: string[] = [];
-  for (const id of listed) {
-    const target = replaced.has(id) ? await findId(writer, id) : id;
-    if (target !== undefined && !spared.has(target)) ending.push(id);
-  }
-  const count = await endEach(writer, ending);
-
-  // what was replaced without a trace meanwhile is recognised by its login
-  spared = await idsOf(writer, except);
-  const missed: string[] = [];
-  for await (const { id, record } of livingSessions(settings, subject)) {
-    if (!spared.has(id) && (record.authenticatedAt ?? start) < start) {
-      missed.push(id);
-    }
-  }
-  return count + await endEach(writer, missed);
-}
-
-/** Whether somebody signed in after the call; what a clock ahead of ours says is not believed. */
-function isWithin(
-  time: number | undefined,
-  start: number,
-  now: number,
-): boolean {
-  return time !== undefined && start < time && time <= now;
-}
-
-/** Ends sessions, many at a time; returns how many there were. */
-async function endEach(
-  writer: StoreWriter,
-  ids: readonly string[],
-): Promise<number> {
   let count = 0;
-  for (let from = 0; from < ids.length; from += BATCH) {
-    const batch = ids.slice(from, from + BATCH);
-    const ended = await Promise.all(
-      batch.map((id) => endSession(writer, id, "revoked")),
+  let known: ReadonlySet<string> = new Set();
+  for (let lists = 1; lists <= MAX_LISTS; lists++) {
+    const existed = ({ authenticatedAt = start }: SessionRecord) =>
+      lists === 1
+        ? !isWithin(authenticatedAt, start, writer.settings.now())
+        : authenticatedAt < start;
+    const pass = await endListed(
+      writer,
+      subject,
+      (id, record) => existed(record) && !isSpared(id, record, spared),
     );
-    count += ended.filter(Boolean).length;
+    count += pass.ended;
+    const isAtRest = [...pass.replaced].every((id) => known.has(id));
+    if (lists > 1 && pass.found === 0 && isAtRest) break;
+    known = pass.replaced;
   }
   return count;
 }
 
+/** Ends what a list shows, and is to be ended. */
+async function endListed(
+  writer: StoreWriter,
+  subject: string,
+  isWanted: (id: string, record: SessionRecord) => boolean,
+): Promise<Pass> {
+  const replaced = new Set<string>();
+  const end = (id: string) => endSession(writer, id, "revoked");
+  let found = 0;
+  let ended = 0;
+  let batch: string[] = [];
+  for await (const { id, record } of readRecords(writer.settings, subject)) {
+    if ("forward" in record) replaced.add(id);
+    else if (isWanted(id, record)) {
+      found++;
+      if (batch.push(id) < BATCH) continue;
+      ended += await endEach(batch, end);
+      batch = [];
+    }
+  }
+  ended += await endEach(batch, end);
+  return { found, ended, replaced };
+}
+
+/** Whether somebody signed in after the call; what a clock ahead of ours says is not believed. */
+function isWithin(time: number, start: number, now: number): boolean {
+  return start < time && time <= now;
+}
+
+function isSpared(
+  id: string,
+  record: SessionRecord,
+  spared: Spared | undefined,
+): boolean {
+  return spared !== undefined &&
+    (spared.ids.includes(id) || spared.lineages.includes(lineageOf(record)));
+}
+
 /**
- * The id that was named, and the one it leads to by now.
+ * Finds the session to spare.
  *
  * A request that has logged in or regenerated names the id that its session is to get.
  */
-async function idsOf(
-  writer: StoreWriter,
-  id: string | undefined,
-): Promise<ReadonlySet<string>> {
-  if (id === undefined) return new Set();
-  const previous = writer.reader.renamings.previousOf(id);
+async function find(writer: StoreWriter, id: string): Promise<Spared> {
+  const { reader } = writer;
+  const previous = reader.renamings.previousOf(id);
   const named = previous === undefined ? [id] : [id, previous];
-  const found = await Promise.all(named.map((one) => findId(writer, one)));
-  return new Set([...named, ...found].filter((one) => one !== undefined));
-}
-
-/** The id of the living session that an id leads to. */
-async function findId(
-  writer: StoreWriter,
-  id: string,
-): Promise<string | undefined> {
-  const found = await writer.reader.find(id, { dataNeeded: false });
-  return "missing" in found ? undefined : found.id;
+  const found = await Promise.all(
+    named.map((one) => reader.find(one, { dataNeeded: false })),
+  );
+  return {
+    ids: named,
+    lineages: found.flatMap((one) =>
+      "missing" in one ? [] : lineageOf(one.record)
+    ),
+  };
 }

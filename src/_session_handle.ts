@@ -136,14 +136,10 @@ export class SessionHandle implements Session {
   }
 
   update(key: string, next: (current: never) => unknown): void {
-    const data = this.#writable("update session value", key);
+    const action = "update session value";
+    const data = this.#writable(action, key);
     if (typeof next !== "function") {
-      checkType(
-        nameAction("update session value", key),
-        "next",
-        next,
-        "function",
-      );
+      checkType(nameAction(action, key), "next", next, "function");
     }
     data.update(key, next as (current: unknown) => unknown);
   }
@@ -161,15 +157,16 @@ export class SessionHandle implements Session {
       this.#record?.flash ?? [],
       this,
     );
-    if (values.length === 0) {
-      return flash.take(kind) as Value | undefined;
-    }
+    if (values.length === 0) return flash.take(kind) as Value | undefined;
     flash.queue(kind, values[0]);
     return undefined;
   }
 
   keepFlash(kind?: string): void {
     this.#assertOpen("keep flash values");
+    if (kind !== undefined) {
+      checkType("keep flash values", "kind", kind, "string");
+    }
     this.#flash?.keep(kind);
   }
 
@@ -195,7 +192,9 @@ export class SessionHandle implements Session {
   regenerate(): void {
     this.#assertOpen("regenerate session");
     this.#assertIdMayChange("regenerate session");
-    if (this.#newAtLoad || this.#identity !== undefined) return;
+    // a request that came by a replaced id joins the regenerate that replaced it
+    const joins = this.#io.isForwarded;
+    if (this.#newAtLoad || joins || this.#identity !== undefined) return;
     this.#identity = { type: "regenerate", id: this.#io.nextId() };
   }
 
@@ -285,6 +284,11 @@ export class SessionHandle implements Session {
     this.#flash = undefined;
     this.#persistent = undefined;
     if (this.#identity?.type !== "destroy") this.#identity = undefined;
+  }
+
+  /** Shows the id that another request has given to the session, once this one is done with it. */
+  move(id: string): void {
+    if (this.#status !== "open" && this.#identity === undefined) this.#id = id;
   }
 
   /** Whether a value was changed in place after the commit, too late to be saved. */

@@ -14,6 +14,8 @@ export interface SessionIo {
   readonly lifetimes: Lifetimes;
   /** Why the id must not change here, if it must not. */
   readonly fixedId: string | undefined;
+  /** Whether the request brought a token that was replaced, and led to the session. */
+  readonly isForwarded: boolean;
   /** Makes a new public id. */
   nextId(): string;
   /** Commits the session now. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { LoadedState } from "./_session_io.ts";
 import type { SessionWatcher, Watcher } from "./_session_watcher.ts";
 import { SessionClosedError, SessionEndedError } from "./errors.ts";
 import type { EndReason } from "./events.ts";
@@ -15,6 +16,9 @@ const OPEN = 1;
 /** The close code of a socket whose session has ended: "Unauthorized" in IANA's registry. */
 const SOCKET_CLOSE_CODE = 3000;
 
+/** A session that is stored. */
+type Stored = Pick<LoadedState, "id" | "record">;
+
 /** A tie to the session, and how to let go of it, if it is watched yet. */
 interface Link {
   readonly watcher: Watcher;
@@ -24,8 +28,9 @@ interface Link {
 /** The ties of one request to its session. */
 export class SessionLinks {
   readonly #watcher: SessionWatcher;
-  /** The id that is watched; `undefined` until the session is stored. */
-  #id: string | undefined;
+  readonly #onMoved: (id: string) => void;
+  /** The session that is watched; `undefined` until it is stored. */
+  #stored: Stored | undefined;
   readonly #links = new Set<Link>();
   #signal:
     | { readonly controller: AbortController; readonly link: Link }
@@ -36,11 +41,17 @@ export class SessionLinks {
    * Constructs the ties.
    *
    * @param watcher What watches.
-   * @param id The id of the session; `undefined` until it is stored.
+   * @param stored The session; `undefined` until it is stored.
+   * @param onMoved Called when it has got a new id from another request.
    */
-  constructor(watcher: SessionWatcher, id: string | undefined) {
+  constructor(
+    watcher: SessionWatcher,
+    stored: Stored | undefined,
+    onMoved: (id: string) => void,
+  ) {
     this.#watcher = watcher;
-    this.#id = id;
+    this.#stored = stored;
+    this.#onMoved = onMoved;
   }
 
   /** The signal that aborts when the session ends. */
@@ -52,9 +63,7 @@ export class SessionLinks {
       );
     }
     const controller = new AbortController();
-    const link = this.#link({
-      ended: (reason) => controller.abort(endedError(reason)),
-    });
+    const link = this.#link((reason) => controller.abort(endedError(reason)));
     this.#signal = { controller, link };
     return controller.signal;
   }
@@ -80,12 +89,13 @@ export class SessionLinks {
   }
 
   /** Follows the session to the id under which it was stored. */
-  follow(id: string): void {
-    if (this.#id === id) return;
-    this.#id = id;
+  follow({ id, record }: Stored): void {
+    const isSame = this.#stored?.id === id;
+    this.#stored = { id, record };
+    if (isSame) return;
     for (const link of this.#links) {
       link.release?.();
-      link.release = this.#watcher.watch(id, link.watcher);
+      link.release = this.#watcher.watch(id, record, link.watcher);
     }
   }
 
@@ -107,20 +117,27 @@ export class SessionLinks {
   }
 
   #hold(socket: WebSocket): void {
-    const link = this.#link({
-      ended: (reason) =>
-        socket.close(SOCKET_CLOSE_CODE, `session ended: ${reason}`),
-    });
+    const link = this.#link((reason) =>
+      socket.close(SOCKET_CLOSE_CODE, `session ended: ${reason}`)
+    );
     socket.addEventListener("close", () => this.#unlink(link), { once: true });
   }
 
-  #link(watcher: Watcher): Link {
+  #link(ended: (reason: EndReason) => void): Link {
+    const watcher = { ended, moved: (id: string) => this.#move(id) };
     const link: Link = { watcher, release: undefined };
     this.#links.add(link);
-    if (this.#id !== undefined) {
-      link.release = this.#watcher.watch(this.#id, watcher);
+    if (this.#stored !== undefined) {
+      const { id, record } = this.#stored;
+      link.release = this.#watcher.watch(id, record, watcher);
     }
     return link;
+  }
+
+  #move(id: string): void {
+    if (this.#stored === undefined || this.#stored.id === id) return;
+    this.#stored = { ...this.#stored, id };
+    this.#onMoved(id);
   }
 
   #unlink(link: Link): void {

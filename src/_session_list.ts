@@ -5,7 +5,12 @@
  */
 
 import { checkOptions, checkType } from "./_check.ts";
-import { expiredBy, parseRecord, type SessionRecord } from "./_record.ts";
+import {
+  expiredBy,
+  type ForwardRecord,
+  parseRecord,
+  type SessionRecord,
+} from "./_record.ts";
 import type { Settings } from "./_settings.ts";
 
 /** What is known of a session; nothing in it is a credential. */
@@ -105,17 +110,32 @@ export async function* livingSessions(
   subject?: string,
   before?: string,
 ): AsyncGenerator<{ id: string; record: SessionRecord }> {
+  for await (
+    const { id, record } of readRecords(settings, subject, before)
+  ) {
+    if ("forward" in record) continue;
+    const now = settings.now();
+    if (expiredBy(record, now, now, settings) === undefined) {
+      yield { id, record };
+    }
+  }
+}
+
+/** Reads the records of sessions and of replaced ids, newest first; what is corrupt is passed over. */
+export async function* readRecords(
+  settings: Settings,
+  subject?: string,
+  before?: string,
+): AsyncGenerator<{ id: string; record: SessionRecord | ForwardRecord }> {
   const selection = {
     ...(subject === undefined ? {} : { subject }),
     ...(before === undefined ? {} : { before }),
   };
   for await (const { id, record: stored } of settings.store.list(selection)) {
     const record = parseRecord(stored);
-    if (record === undefined || "forward" in record) continue;
-    if (subject !== undefined && record.subject !== subject) continue;
-    const now = settings.now();
-    if (expiredBy(record, now, now, settings) === undefined) {
-      yield { id, record };
-    }
+    if (record === undefined) continue;
+    const isOther = subject !== undefined && !("forward" in record) &&
+      record.subject !== subject;
+    if (!isOther) yield { id, record };
   }
 }

@@ -189,6 +189,7 @@ export class SessionReader {
     reason: EndReason,
   ): Promise<boolean> {
     this.endings.leave([id]);
+    let gone = false;
     try {
       const removal = subject === undefined ? { id } : { id, subject };
       const { ok } = await this.#settings.store.commit({
@@ -196,12 +197,13 @@ export class SessionReader {
         put: [],
         delete: [removal],
       });
+      gone = ok;
       if (ok) this.ended(id, reason);
       return ok;
     } catch {
       return true; // reported by the store's guard; the store's own expiry will remove it
     } finally {
-      this.endings.stay([id]);
+      if (!gone) this.endings.stay([id]);
     }
   }
 }

@@ -6,6 +6,7 @@
 
 import { MAX_TIMER_MS } from "./_deadlines.ts";
 import type { EndingListener } from "./_endings.ts";
+import { findMoved } from "./_lineage.ts";
 import { expiredBy, type SessionRecord } from "./_record.ts";
 import type { Missing, SessionReader } from "./_session_reader.ts";
 import type { Settings } from "./_settings.ts";
@@ -18,6 +19,8 @@ const POLL_BATCH = 100;
 export interface Watcher {
   /** Called once, when the session has ended. */
   ended(reason: EndReason): void;
+  /** Called when the session has got a new id. */
+  moved(id: string): void;
 }
 
 /** A watcher, and the session it watches; `undefined` once it has been let go. */
@@ -58,11 +61,13 @@ export class SessionWatcher implements EndingListener {
    * Watches a session until it ends or the returned function is called.
    *
    * @param id The public id of the session.
+   * @param record The session as it was last seen.
    * @param watcher Who is told.
    * @returns Lets go of the session.
    */
-  watch(id: string, watcher: Watcher): () => void {
+  watch(id: string, record: SessionRecord, watcher: Watcher): () => void {
     const watch = this.#watchOf(id);
+    watch.record ??= record;
     const subscription: Subscription = { watcher, watch };
     watch.subscriptions.add(subscription);
     void this.#check(watch); // it may have ended since it was loaded
@@ -83,7 +88,11 @@ export class SessionWatcher implements EndingListener {
     for (const subscription of watch.subscriptions) {
       if (subscription.watch === undefined) continue;
       subscription.watch = undefined;
-      subscription.watcher.ended(reason);
+      try {
+        subscription.watcher.ended(reason);
+      } catch {
+        // a socket of the app's own kind that cannot be closed is no reason to leave others open
+      }
     }
   }
 
@@ -92,9 +101,11 @@ export class SessionWatcher implements EndingListener {
     const old = this.#watches.get(from);
     if (old === undefined || from === to) return;
     const watch = this.#watchOf(to);
+    watch.record ??= old.record;
     for (const subscription of old.subscriptions) {
       subscription.watch = watch;
       watch.subscriptions.add(subscription);
+      subscription.watcher.moved(to);
     }
     this.#drop(old);
     void this.#check(watch);
@@ -156,7 +167,7 @@ export class SessionWatcher implements EndingListener {
     try {
       const found = await this.#reader.find(watch.id, { dataNeeded: false });
       if (this.#watches.get(watch.id) !== watch) return;
-      if ("missing" in found) return this.#missed(watch, found);
+      if ("missing" in found) return await this.#missed(watch, found);
       if (found.id !== watch.id) return this.moved(watch.id, found.id);
       watch.record = found.record;
       this.#scheduleExpiry(watch, found.record.expiresAt);
@@ -166,12 +177,18 @@ export class SessionWatcher implements EndingListener {
   }
 
   /** Says how a session ended that is no longer there, unless who is ending it will say. */
-  #missed(watch: Watch, { missing, id }: Missing): void {
+  async #missed(watch: Watch, { missing, id }: Missing): Promise<void> {
+    const { record } = watch;
     if (missing === "unknown" && this.#reader.endings.isLeaving(id)) return;
     const now = this.#settings.now();
-    const expired = watch.record &&
-      expiredBy(watch.record, now, now, this.#settings);
-    this.ended(watch.id, endReasonOf(missing) ?? expired ?? "revoked");
+    const reason = endReasonOf(missing) ??
+      (record && expiredBy(record, now, now, this.#settings));
+    if (reason !== undefined) return this.ended(watch.id, reason);
+    // it may have got a new id, and the trace of it may have gone since the last look
+    const moved = record && await findMoved(this.#settings, record);
+    if (this.#watches.get(watch.id) !== watch) return;
+    if (moved === undefined) this.ended(watch.id, "revoked");
+    else this.moved(watch.id, moved);
   }
 
   #scheduleExpiry(watch: Watch, expiresAt: number): void {

@@ -5,7 +5,7 @@
  */
 
 import { Committer } from "./_committer.ts";
-import { endSession } from "./_identity.ts";
+import { endSession } from "./_removal.ts";
 import { RequestServer } from "./_request_server.ts";
 import { type RevokeAllOptions, revokeSubject } from "./_revocation.ts";
 import {

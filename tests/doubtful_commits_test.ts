@@ -12,6 +12,7 @@ import {
   type SessionStore,
   SessionStoreError,
 } from "@tessera/session";
+import { TestClock } from "@tessera/session/testing";
 
 /** A store that can keep what it was told without saying so, and then fall silent. */
 function deceiving() {
@@ -165,4 +166,33 @@ Deno.test("SessionConflictError leaves nothing in doubt", async () => {
   let found: unknown;
   await visit((session) => found = session.get("n"));
   assert(found === 1);
+});
+
+Deno.test("a read whose touch always meets another writer does not fail", async () => {
+  const clock = new TestClock();
+  const memory = new MemoryStore();
+  let contended = false;
+  let commits = 0;
+  const store: SessionStore = {
+    get: (id) => memory.get(id),
+    commit: (commit) => {
+      if (!contended) return memory.commit(commit);
+      commits++;
+      return Promise.resolve({ ok: false });
+    },
+    list: (options) => memory.list(options),
+  };
+  const sessions = new SessionManager({ store, clock: clock.now });
+  const visit = client(sessions);
+  await visit((session) => session.set("n", 1));
+  clock.advance({ days: 2 });
+  contended = true;
+  let found: unknown;
+  await visit((session) => found = session.get("n"));
+  assertEquals([found, commits], [1, 3]);
+  await assertRejects(
+    () => visit((session) => session.set("n", 2)),
+    SessionConflictError,
+    "tries",
+  );
 });

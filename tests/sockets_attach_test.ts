@@ -110,3 +110,20 @@ Deno.test("Session.attach() lets go when the handler throws, and refuses what is
   });
   assertEquals(store.watched, 1);
 });
+
+Deno.test("a socket that cannot be closed keeps neither the others open nor the session alive", async () => {
+  const sessions = new SessionManager({ store: new MemoryStore() });
+  const visitor = new Visitor(sessions);
+  await visitor.visit((session) => session.login("ada"));
+  const [broken, sound] = [new FakeSocket(1), new FakeSocket(1)];
+  broken.close = () => {
+    throw new Error("not this one");
+  };
+  const id = await visitor.visit((session) => {
+    session.attach(broken.socket);
+    session.attach(sound.socket);
+    return session.id;
+  });
+  assertEquals(await sessions.revoke(id), true);
+  assertEquals(sound.closed, [[3000, "session ended: revoked"]]);
+});
