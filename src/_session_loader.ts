@@ -11,9 +11,10 @@ import type {
   StoredSession,
 } from "./_session_reader.ts";
 import type { Settings } from "./_settings.ts";
+import { misread } from "./_transports.ts";
 import { checkLoaded } from "./_validation.ts";
-import { expiredBy } from "./_record.ts";
-import type { OpenedSession } from "./_stateless_cipher.ts";
+import type { OpenedSession, SessionCipher } from "./_stateless_cipher.ts";
+import { findBrought, type NewestSession } from "./_stateless_newest.ts";
 import type { RefusalReason } from "./events.ts";
 import { MAX_CANDIDATES, type SessionTransport } from "./session_transport.ts";
 import type { Token } from "./token.ts";
@@ -58,13 +59,14 @@ export class SessionLoader {
     for (const way of this.#ways) {
       const { transport } = way;
       const texts = transport.read(request);
+      if (!Array.isArray(texts)) throw misread(transport, texts);
       if (texts.length === 0) continue;
       if (cipher !== undefined) {
         const sealed = this.#readAll(
           texts,
           (text) => cipher.open(transport.name, text),
         );
-        if (sealed.length > 0) return this.#findSealed(way, sealed);
+        if (sealed.length > 0) return this.#findSealed(way, cipher, sealed);
       } else {
         const tokens = this.#readAll(
           texts,
@@ -118,25 +120,33 @@ export class SessionLoader {
     return this.#choose(way, found);
   }
 
-  /** Reads stateless sessions, which are in the tokens themselves. */
+  /** Reads a stateless session, which is in the token itself. */
   async #findSealed(
     way: Way,
+    cipher: SessionCipher,
     sealed: readonly OpenedSession[],
   ): Promise<LoadResult> {
     const settings = this.#settings;
-    const found: { result: StoredSession | Missing; stale: boolean }[] = [];
-    for (const { id, record, stale } of sealed) {
-      const now = settings.now();
-      const missing = expiredBy(record, now, now, settings);
-      if (missing !== undefined) {
-        found.push({ result: { missing, id }, stale });
-        continue;
+    const living: { found: NewestSession; stale: boolean }[] = [];
+    for (const opened of sealed) {
+      const found = findBrought(settings, cipher, way.transport.name, opened);
+      if ("missing" in found) this.#refuse(found);
+      else {
+        const stale = opened.stale || found.version !== opened.version;
+        living.push({ found, stale });
       }
-      const data = await checkLoaded(settings, id, record.data);
-      const session = { version: "", secret: "", hops: [] };
-      found.push({ result: { id, record, data, ...session }, stale });
     }
-    return this.#choose(way, found);
+    const [one] = living;
+    if (living.length > 1) {
+      settings.emit({ type: "refused", reason: "duplicate" });
+    }
+    if (one === undefined || living.length > 1) {
+      return { origin: way, loaded: undefined };
+    }
+    const { id, record, version, hops } = one.found;
+    const data = await checkLoaded(settings, id, record.data);
+    const loaded = { id, record, data, version, secret: "", hops };
+    return this.#take(way, loaded, one.stale);
   }
 
   /** Takes the one living session; two different ones are none (RFC 6265bis §5.8.3: order means nothing). */

@@ -7,6 +7,7 @@
 import type { Buffer } from "node:buffer";
 import { nodeBuffer, nodeCrypto } from "./_node.ts";
 import { parseRecord, type SessionRecord } from "./_record.ts";
+import { IssuedTokens } from "./_stateless_issued.ts";
 import { deserialize, serialize } from "./_v8.ts";
 
 const ALGORITHM = "aes-256-gcm";
@@ -15,6 +16,9 @@ const KEY_BYTES = 32;
 /** The nonce of GCM; random, as SP 800-38D §8.2.2 allows for 2^32 tokens per key. */
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
+
+/** How many characters of a token are its nonce. */
+const IV_LENGTH = 16;
 
 /** What keys and tokens are bound to, so that they are good for nothing else. */
 const PURPOSE = "tessera/session stateless v1";
@@ -32,12 +36,16 @@ export interface SealedSession {
 
 /** A session of a token that was decrypted. */
 export interface OpenedSession extends SealedSession {
+  /** What tells the token from all others. */
+  readonly version: string;
   /** Whether an older key made the token, so that a newer one should be handed out. */
   readonly stale: boolean;
 }
 
 /** Makes tokens of sessions, and sessions of tokens. */
 export interface SessionCipher {
+  /** What is known of the tokens that were issued. */
+  readonly issued: IssuedTokens;
   /** Encrypts a session for a transport, with the first key. */
   seal(name: string, session: SealedSession): string;
   /** Decrypts a token, and says whether an older key made it; or why it cannot. */
@@ -71,6 +79,8 @@ export function createCipher(
     )
   );
   return {
+    issued: new IssuedTokens(),
+
     seal(name, session) {
       const [key] = keys;
       if (key === undefined) {
@@ -100,11 +110,23 @@ export function createCipher(
       }
       for (const [index, key] of keys.entries()) {
         const text = decrypt(key, name, bytes);
-        if (text !== undefined) return readSession(text, index > 0);
+        if (text !== undefined) {
+          return readSession(text, versionOf(token), index > 0);
+        }
       }
       return "bad-signature";
     },
   };
+}
+
+/**
+ * Tells a token from all others, by its nonce.
+ *
+ * @param token The token.
+ * @returns A text of its own: a slice would keep the whole header in memory.
+ */
+export function versionOf(token: string): string {
+  return nodeBuffer().from(token.slice(0, IV_LENGTH)).toString("latin1");
 }
 
 /** What a token is authenticated together with. */
@@ -137,6 +159,7 @@ function decrypt(
 
 function readSession(
   text: Buffer,
+  version: string,
   stale: boolean,
 ): OpenedSession | "corrupt" {
   try {
@@ -144,7 +167,7 @@ function readSession(
     const parsed = parseRecord(record);
     return parsed === undefined || "forward" in parsed
       ? "corrupt"
-      : { id, record: parsed, stale };
+      : { id, record: parsed, version, stale };
   } catch {
     return "corrupt"; // written by a later version of V8
   }
