@@ -97,9 +97,9 @@ export function checkName(action: string, name: string, value: unknown): void {
   }
 }
 
-/** Says what is being done, and to which key if there is one. */
-export function nameAction(action: string, key?: string): string {
-  return key === undefined ? action : `${action} ${JSON.stringify(key)}`;
+/** Says what is being done, and to which key; what is no string may be user data. */
+export function nameAction(action: string, key?: unknown): string {
+  return typeof key === "string" ? `${action} ${JSON.stringify(key)}` : action;
 }
 
 /** Says what kind of value was received, without showing the value. */

@@ -235,10 +235,14 @@ class PlainWalk {
 
   #array(value: unknown[]): unknown[] {
     const { length } = value;
-    // Holes, or properties beside the elements.
+    // Holes, or properties beside the elements; if as many of both, a hole shows it.
     if (Object.keys(value).length !== length) throw NOT_PLAIN;
     const copy: unknown[] = [];
-    for (let i = 0; i < length; i++) copy.push(this.copy(value[i]));
+    for (let i = 0; i < length; i++) {
+      const item = value[i];
+      if (item === undefined && !Object.hasOwn(value, i)) throw NOT_PLAIN;
+      copy.push(this.copy(item));
+    }
     return copy;
   }
 

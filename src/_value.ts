@@ -8,39 +8,15 @@
  * @module
  */
 
+import {
+  describe,
+  equalBytes,
+  hasProperties,
+  isBuiltIn,
+} from "./_value_kinds.ts";
+
 /** Levels of nesting that a value may have; engines overflow at some thousands. */
 const MAX_DEPTH = 1_000;
-
-/** Prototypes of the typed arrays and of `DataView`. */
-const VIEW_PROTOTYPES = new Set<object | null>([
-  DataView.prototype,
-  ...Object.getOwnPropertyNames(globalThis)
-    .filter((name) =>
-      /^(?:Big)?(?:Int|Uint|Float)\d+(?:Clamped)?Array$/.test(name)
-    )
-    .map((name) => Reflect.get(globalThis, name).prototype),
-]);
-
-/** Prototypes of what `structuredClone` copies truly and that holds no other value. */
-const LEAF_PROTOTYPES = new Set<object | null>([
-  RegExp.prototype,
-  ArrayBuffer.prototype,
-  Boolean.prototype,
-  Number.prototype,
-  String.prototype,
-  BigInt.prototype,
-]);
-
-/** Prototypes of the errors that structured clone knows. */
-const ERROR_PROTOTYPES = new Set<object | null>([
-  Error.prototype,
-  EvalError.prototype,
-  RangeError.prototype,
-  ReferenceError.prototype,
-  SyntaxError.prototype,
-  TypeError.prototype,
-  URIError.prototype,
-]);
 
 /** Says whether a value can be changed in place, so that it must be tracked. */
 export function isCompound(value: unknown): value is object {
@@ -115,38 +91,34 @@ class Cloner {
     if (prototype === Object.prototype || prototype === null) {
       return this.#properties(value, this.#keep(value, {}), depth);
     }
-    if (prototype === Map.prototype && hasNoProperties(value)) {
+    if (!isBuiltIn(prototype)) throw new Unstorable(describe(prototype));
+    if (hasProperties(value)) {
+      throw new Unstorable(
+        `${describe(prototype)} with properties of its own`,
+      );
+    }
+    if (prototype === Map.prototype) {
       const copy = this.#keep(value, new Map());
       for (const [key, item] of value as Map<unknown, unknown>) {
         copy.set(this.clone(key, depth), this.clone(item, depth));
       }
       return copy;
     }
-    if (prototype === Set.prototype && hasNoProperties(value)) {
+    if (prototype === Set.prototype) {
       const copy = this.#keep(value, new Set());
       for (const item of value as Set<unknown>) {
         copy.add(this.clone(item, depth));
       }
       return copy;
     }
-    if (prototype === Date.prototype && hasNoProperties(value)) {
+    if (prototype === Date.prototype) {
       return this.#keep(value, new Date((value as Date).getTime()));
     }
-    if (VIEW_PROTOTYPES.has(prototype)) {
-      return this.#view(value as DataView, depth);
-    }
-    if (
-      LEAF_PROTOTYPES.has(prototype) &&
-      Object.keys(value).length === indexCount(value)
-    ) {
-      return this.#keep(value, structuredClone(value));
-    }
-    if (ERROR_PROTOTYPES.has(prototype) && hasNoProperties(value)) {
-      const copy = this.#keep(value, structuredClone(value));
-      this.clone((value as Error).cause, depth); // refuses what it would change
-      return copy;
-    }
-    throw new Unstorable(describe(prototype));
+    if (ArrayBuffer.isView(value)) return this.#view(value, depth);
+    const copy = this.#keep(value, structuredClone(value));
+    // refuses what it would change
+    if (value instanceof Error) this.clone(value.cause, depth);
+    return copy;
   }
 
   #keep<T extends object>(value: object, copy: T): T {
@@ -175,35 +147,18 @@ class Cloner {
     return copy;
   }
 
-  #view(value: DataView, depth: number): object {
+  #view(value: ArrayBufferView, depth: number): object {
     if (!(value.buffer instanceof ArrayBuffer)) {
       throw new Unstorable("shared memory");
     }
     const buffer = this.clone(value.buffer, depth) as ArrayBuffer;
     const View = Object.getPrototypeOf(value)
       .constructor as DataViewConstructor;
-    const length = (value as unknown as { length?: number }).length ??
-      value.byteLength;
+    const length = "length" in value
+      ? value.length as number
+      : value.byteLength;
     return this.#keep(value, new View(buffer, value.byteOffset, length));
   }
-}
-
-/** Says whether nothing of an app's is on an object, where it would get lost. */
-function hasNoProperties(value: object): boolean {
-  return Object.keys(value).length === 0;
-}
-
-/** A boxed string's own keys are its indices: they are no properties of an app's. */
-function indexCount(value: object): number {
-  return value instanceof String ? value.length : 0;
-}
-
-function describe(prototype: object | null): string {
-  const name = (prototype as { constructor?: { name?: unknown } } | null)
-    ?.constructor?.name;
-  return typeof name === "string" && name !== ""
-    ? `an instance of ${name}`
-    : "a class instance";
 }
 
 /**
@@ -245,6 +200,8 @@ function equalObjects(
     return false;
   }
   seen.set(a, b);
+  if (!isBuiltIn(prototype)) return equalProperties(a, b, seen);
+  if (hasProperties(b)) return false;
   if (a instanceof Map) {
     return b instanceof Map &&
       equalSequences([...a].flat(1), [...b].flat(1), seen);
@@ -253,14 +210,13 @@ function equalObjects(
     return equalSequences([...a], [...b as Set<unknown>], seen);
   }
   if (a instanceof Date) return Object.is(a.getTime(), (b as Date).getTime());
-  if (a instanceof RegExp) {
-    return String(a) === String(b) && a.lastIndex === (b as RegExp).lastIndex;
-  }
+  // lastIndex is not carried, so it is no change
+  if (a instanceof RegExp) return String(a) === String(b);
   if (a instanceof Error) {
     const error = b as Error;
     return a.name === error.name && a.message === error.message &&
       a.stack === error.stack &&
-      equalItems(a.cause, error.cause, seen) && Object.keys(error).length === 0;
+      equalItems(a.cause, error.cause, seen);
   }
   if (ArrayBuffer.isView(a)) {
     const view = b as ArrayBufferView;
@@ -271,10 +227,7 @@ function equalObjects(
   if (a instanceof ArrayBuffer) {
     return equalBytes(new Uint8Array(a), new Uint8Array(b as ArrayBuffer));
   }
-  if (LEAF_PROTOTYPES.has(prototype)) {
-    return Object.is(a.valueOf(), b.valueOf());
-  }
-  return equalProperties(a, b, seen);
+  return Object.is(a.valueOf(), b.valueOf());
 }
 
 function equalProperties(
@@ -301,8 +254,4 @@ function equalSequences(
 ): boolean {
   return a.length === b.length &&
     a.every((item, index) => equalItems(item, b[index], seen));
-}
-
-function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }

@@ -42,14 +42,14 @@ export interface KvStoreOptions {
    *
    * @default {["sessions"]}
    */
-  prefix?: KvKey;
+  prefix?: KvKey | undefined;
   /**
    * Whether concurrent calls travel together. `false`: each call goes straight
    * to the database, which is slower under load and easier to follow.
    *
    * @default {true}
    */
-  batch?: boolean;
+  batch?: boolean | undefined;
 }
 
 /**

@@ -4,24 +4,9 @@
  * @module
  */
 
-/**
- * Data of a session whose keys and values are not declared.
- *
- * Stands for any data, so that what takes a `Session` takes every session; the
- * values it gives are still `unknown`, or of the type that the caller names.
- */
-// deno-lint-ignore no-explicit-any -- all that fits, and is fit by, data of every type
-export type UntypedData = any;
+import type { EntryOf, KeyOf, UntypedData, UntypedKey } from "./_data_types.ts";
 
-/** The keys of declared data. */
-export type KeyOf<Data> = Extract<keyof Data, string>;
-
-/** The pairs of declared data, unknown values where it is not declared. */
-export type EntryOf<Data> = string extends keyof Data ? [string, unknown]
-  : { [Key in KeyOf<Data>]: [Key, Data[Key]] }[KeyOf<Data>];
-
-/** Any string where data is not declared, nothing where it is. */
-export type UntypedKey<Data> = string extends keyof Data ? string : never;
+export type { EntryOf, KeyOf, UntypedData, UntypedKey };
 
 /** Options of {@linkcode Session.login}. */
 export interface LoginOptions {

@@ -58,7 +58,7 @@ export interface SessionTransport {
    *
    * @default {true}
    */
-  readonly persistent?: boolean;
+  readonly persistent?: boolean | undefined;
 
   /**
    * Finds the candidates for a token in a request.

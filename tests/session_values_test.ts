@@ -165,6 +165,7 @@ Deno.test("Session writes nothing for values that were read and not changed", as
     const list = session.get<number[]>("0");
     list?.push(4);
     list?.pop(); // and back
+    session.get<RegExp>("regexp")?.test("x"); // moves its lastIndex
   });
   assertEquals(store.calls, { get: 1, commit: 0, list: 0 });
 });

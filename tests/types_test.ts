@@ -151,6 +151,86 @@ Deno.test("Session without Data takes a type argument", () => {
   });
 });
 
+Deno.test("Session<Data> knows the type of values behind an index signature", () => {
+  type Scores = Record<string, number>;
+  compile((session: Session<Scores, Scores>) => {
+    const score = session.get("ada");
+    expectType<Equal<typeof score, number | undefined>>();
+    const any = session.get("ada" as string);
+    expectType<Equal<typeof any, number | undefined>>();
+    session.set("ada", 1);
+    session.update("ada", (value = 0) => value + 1);
+    session.delete("ada");
+    for (const entry of session.entries()) {
+      expectType<Equal<typeof entry, [string, number]>>();
+    }
+    session.flash("score", 1);
+    const flashed = session.flash("score");
+    expectType<Equal<typeof flashed, number | undefined>>();
+    // @ts-expect-error: another type is declared
+    const date: Date | undefined = session.get("ada");
+    // @ts-expect-error: the type is declared already
+    session.get<Date>("ada");
+    // @ts-expect-error: no number
+    session.set("ada", "1");
+    // @ts-expect-error: no number
+    session.update("ada", () => "1");
+    // @ts-expect-error: the type is declared already
+    session.update<string>("ada", () => "1");
+    // @ts-expect-error: no number
+    session.flash("score", "1");
+    // @ts-expect-error: another type is declared
+    const text: string | undefined = session.flash("score");
+    // @ts-expect-error: no string
+    session.get(1);
+    return [date, text];
+  });
+});
+
+Deno.test("Session<Data> knows the keys that are declared beside an index signature", () => {
+  interface Loose {
+    count: number;
+    [key: string]: unknown;
+  }
+  interface Seen {
+    cart: string[];
+    [page: `seen:${string}`]: boolean;
+  }
+  compile((session: Session<Loose, Loose>) => {
+    const count = session.get("count");
+    expectType<Equal<typeof count, number | undefined>>();
+    const other = session.get("other");
+    expectType<Equal<typeof other, unknown>>();
+    session.update("count", (value = 0) => value + 1);
+    session.set("other", new Map());
+    const flashed = session.flash("count");
+    expectType<Equal<typeof flashed, number | undefined>>();
+    // @ts-expect-error: another type is declared
+    const date: Date | undefined = session.get("count");
+    // @ts-expect-error: declared as unknown
+    const text: string | undefined = session.get("other");
+    // @ts-expect-error: no number
+    session.set("count", "1");
+    // @ts-expect-error: no number
+    session.update("count", () => "1");
+    return [date, text];
+  });
+  compile((session: Session<Seen>) => {
+    const cart = session.get("cart");
+    expectType<Equal<typeof cart, string[] | undefined>>();
+    const seen = session.get("seen:home");
+    expectType<Equal<typeof seen, boolean | undefined>>();
+    for (const [key, value] of session.entries()) {
+      expectType<Equal<typeof key, "cart" | `seen:${string}`>>();
+      expectType<Equal<typeof value, string[] | boolean>>();
+    }
+    // @ts-expect-error: no such key
+    session.get("other");
+    // @ts-expect-error: no boolean
+    session.set("seen:home", 1);
+  });
+});
+
 Deno.test("Session<Data, Flash> types flash values apart from the data", () => {
   compile((session: Session<Shop, Notices>) => {
     session.flash("notice", "saved");
@@ -179,6 +259,8 @@ Deno.test("A typed session fits where any session is taken", () => {
   compile((session: Session<Shop>) => [idOf(session), visits(session)]);
   compile((session: Session<Shop, Notices>) => idOf(session));
   compile((session: Session<{ cart: string[] }>) => visits(session));
+  compile((session: Session<Record<string, number>>) => visits(session));
+  compile(<Data extends object>(session: Session<Data>) => visits(session));
   const revoke = (sessions: SessionManager) => sessions.revoke("id");
   compile((sessions: SessionManager<Shop, Notices>) => revoke(sessions));
   const load = (lazy: LazySession) => lazy.load();

@@ -7,6 +7,7 @@ import {
   KvStore,
   type LazySession,
   MemoryStore,
+  requireSession,
   type Session,
   SessionManager,
   type SessionOptions,
@@ -202,6 +203,26 @@ Deno.test("A schema tells the types", () => {
   );
   // @ts-expect-error: a schema of other data
   compile(() => new SessionManager<{ other: 1 }>({ schema }));
+});
+
+Deno.test("A schema with an index signature tells the types", () => {
+  compile((schema: StandardSchema<Record<string, number>>) =>
+    withSession((_request, session) => {
+      const score = session.get("ada");
+      expectType<Equal<typeof score, number | undefined>>();
+      session.update("ada", (value = 0) => value + 1);
+      // @ts-expect-error: no number
+      session.set("ada", "1");
+      return OK;
+    }, { schema, store })
+  );
+  compile((sessions: SessionManager<Record<string, number>>) =>
+    requireSession((_request, session) => {
+      const score = session.get("ada");
+      expectType<Equal<typeof score, number | undefined>>();
+      return OK;
+    }, sessions)
+  );
 });
 
 Deno.test("The store option takes all that is a store", () => {

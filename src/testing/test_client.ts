@@ -17,13 +17,13 @@ export interface TestClientOptions {
    *
    * @default {"https://example.com"}
    */
-  origin?: string;
+  origin?: string | undefined;
   /**
    * The time, in epoch milliseconds, by which cookies expire.
    *
    * @default {Date.now}
    */
-  clock?: () => number;
+  clock?: (() => number) | undefined;
 }
 
 /**

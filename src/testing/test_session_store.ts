@@ -37,14 +37,14 @@ export interface TestSessionStoreOptions {
    *
    * @default {Deno.test}
    */
-  test?: TestRegistrar;
+  test?: TestRegistrar | undefined;
   /**
    * The payload, in bytes, that the store must be able to carry: at least
    * 1,024. Lower it only if the engine cannot.
    *
    * @default {716_800}
    */
-  largestRecord?: number;
+  largestRecord?: number | undefined;
 }
 
 /**
