@@ -9,23 +9,29 @@
 
 import type { Settings } from "./_settings.ts";
 
-/**
- * So many requests are noted, the latest: a second manager comes soon after the first.
- * In a WeakMap they would be a good part of what a request without a session costs.
- */
-const SLOTS = 256;
-
-/** The requests under way, in the order in which they came, round and round. */
-const requests: (Request | undefined)[] = Array(SLOTS).fill(undefined);
-/** The managers at work on them, by their settings. */
-const managers: (Settings | undefined)[] = Array(SLOTS).fill(undefined);
-let next = 0;
+/** A manager's work on a request. */
+export interface Visit {
+  /** The settings of the manager. */
+  readonly settings: Settings;
+}
 
 /** The names under which managers of this process answer. */
 const names = new Set<string>();
 
-/** Whether two of them have a name in common: before, there is nothing to look for. */
+/**
+ * Whether two of them have a name in common.
+ *
+ * Before, there is nothing to look for, and hardly anything is noted: to do so would be a
+ * good part of what a request without a session costs.
+ */
 let crowded = false;
+
+/** The request that came last before, and its manager: the second one may be made within it. */
+let latest: Request | undefined;
+let latestSettings: Settings | undefined;
+
+/** The work under way; weak, as what is loaded may never be committed. */
+const visits = new WeakMap<Request, Visit[]>();
 
 /** Notes that there is a manager. */
 export function registerManager({ transports }: Settings): void {
@@ -33,6 +39,9 @@ export function registerManager({ transports }: Settings): void {
     crowded ||= names.has(name);
     names.add(name);
   }
+  if (!crowded || latest === undefined || latestSettings === undefined) return;
+  visits.set(latest, [{ settings: latestSettings }]);
+  latest = latestSettings = undefined;
 }
 
 /**
@@ -41,42 +50,45 @@ export function registerManager({ transports }: Settings): void {
  * @returns What {@linkcode leaveRequest} wants to know.
  * @throws {TypeError} If another one does that answers under the same name.
  */
-export function enterRequest(request: Request, settings: Settings): number {
-  assertAlone(request, settings);
-  const slot = next;
-  next = (next + 1) % SLOTS;
-  requests[slot] = request;
-  managers[slot] = settings;
-  return slot;
+export function enterRequest(
+  request: Request,
+  settings: Settings,
+): Visit | undefined {
+  if (crowded) return enter(request, settings);
+  latest = request;
+  latestSettings = settings;
+  return undefined;
+}
+
+function enter(request: Request, settings: Settings): Visit {
+  const visit = { settings };
+  const others = visits.get(request);
+  if (others === undefined) visits.set(request, [visit]);
+  else {
+    for (const other of others) assertCompatible(settings, other.settings);
+    others.push(visit);
+  }
+  return visit;
 }
 
 /** Notes that a manager's work on a request is done. */
-export function leaveRequest(request: Request, slot: number): void {
-  if (requests[slot] !== request) return; // 256 others have come since
-  requests[slot] = undefined;
-  managers[slot] = undefined;
+export function leaveRequest(
+  request: Request,
+  visit: Visit | undefined,
+): void {
+  if (latest === request) latest = latestSettings = undefined;
+  if (visit === undefined) return;
+  const others = visits.get(request)?.filter((other) => other !== visit) ?? [];
+  if (others.length === 0) visits.delete(request);
+  else visits.set(request, others);
 }
 
-/**
- * Makes sure that no other manager answers a request under the same name.
- *
- * @throws {TypeError} If one does.
- */
-export function assertAlone(request: Request, settings: Settings): void {
-  if (!crowded) return;
-  for (
-    let slot = requests.indexOf(request);
-    slot !== -1;
-    slot = requests.indexOf(request, slot + 1)
-  ) {
-    const other = managers[slot];
-    if (other === undefined || other === settings) continue;
-    const own = settings.transports.map(({ name }) => name);
-    const taken = other.transports.find(({ name }) => own.includes(name));
-    if (taken !== undefined) {
-      throw new TypeError(
-        `Cannot load session: two managers of one request must have different names: received "${taken.name}" twice; set "cookie: { name }"`,
-      );
-    }
+function assertCompatible(own: Settings, other: Settings): void {
+  if (own === other) return;
+  for (const { name } of other.transports) {
+    if (own.transports.every((transport) => transport.name !== name)) continue;
+    throw new TypeError(
+      `Cannot load session: two managers of one request must have different names: received "${name}" twice; set "cookie: { name }"`,
+    );
   }
 }

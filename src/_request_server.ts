@@ -5,10 +5,10 @@
  */
 
 import {
-  assertAlone,
   enterRequest,
   leaveRequest,
   registerManager,
+  type Visit,
 } from "./_busy_requests.ts";
 import { describeType } from "./_check.ts";
 import { isDropped } from "./_insecure.ts";
@@ -17,6 +17,7 @@ import {
   RequestSession,
   type SessionParts,
 } from "./_request_session.ts";
+import { touchDue } from "./_record.ts";
 import { respond } from "./_respond.ts";
 import type { SessionLoader } from "./_session_loader.ts";
 import type { Settings } from "./_settings.ts";
@@ -34,6 +35,8 @@ export class RequestServer {
   readonly #settings: Settings;
   readonly #loader: SessionLoader;
   readonly #parts: SessionParts;
+  /** What is left when a session that was loaded by itself is committed. */
+  readonly #visits = new WeakMap<RequestSession, Visit>();
   #warnedOfInsecure = false;
 
   /** Constructs a server. */
@@ -52,7 +55,7 @@ export class RequestServer {
     const settings = this.#settings;
     if (isSkipped(settings.skip, request)) return await run(SKIPPED_SESSION);
     let session: RequestSession | undefined;
-    const slot = enterRequest(request, settings);
+    const visit = enterRequest(request, settings);
     try {
       const loading = this.#load(request);
       session = this.attach(
@@ -68,7 +71,7 @@ export class RequestServer {
       session?.discard();
       return await this.#fail(error, request);
     } finally {
-      leaveRequest(request, slot);
+      leaveRequest(request, visit);
     }
   }
 
@@ -84,25 +87,31 @@ export class RequestServer {
       return await run(() => Promise.resolve(SKIPPED_SESSION));
     }
     let opening: Promise<RequestSession> | undefined;
+    let failed = false;
     let over = false;
     const load = async () => {
       if (over && opening === undefined) throw loadedLate();
-      return (await (opening ??= this.#open(request))).handle;
+      if (opening === undefined) {
+        opening = this.#open(request);
+        opening.catch(() => failed = true);
+      }
+      return (await opening).handle;
     };
-    const slot = enterRequest(request, settings);
+    const visit = enterRequest(request, settings);
     try {
       const result = run(() => handled(load()));
       const response = result instanceof Response ? result : await result;
       assertResponse(response, "respond", "the handler must return");
-      return opening === undefined
-        ? response
+      if (opening === undefined) return response;
+      return failed // before the handler answered: it answered for that too
+        ? this.#answerWithout(response)
         : await this.#finish(await opening, response);
     } catch (error) {
       await opening?.then((session) => session.discard(), () => {});
       return await this.#fail(error, request);
     } finally {
       over = true;
-      leaveRequest(request, slot);
+      leaveRequest(request, visit);
     }
   }
 
@@ -126,8 +135,16 @@ export class RequestServer {
     if (isSkipped(this.#settings.skip, request)) {
       return SKIPPED_SESSION;
     }
-    assertAlone(request, this.#settings);
-    return (await this.#open(request)).handle;
+    const visit = enterRequest(request, this.#settings);
+    if (visit === undefined) return (await this.#open(request)).handle;
+    try {
+      const session = await this.#open(request);
+      this.#visits.set(session, visit);
+      return session.handle;
+    } catch (error) {
+      leaveRequest(request, visit);
+      throw error;
+    }
   }
 
   /** Commits a session: see `SessionManager.commit`. */
@@ -145,7 +162,14 @@ export class RequestServer {
       );
     }
     assertResponse(response, "commit session", `"response" must be`);
-    return await this.#finish(owner, response);
+    try {
+      return await this.#finish(owner, response);
+    } finally {
+      const visit = this.#visits.get(owner);
+      if (owner.request !== undefined && visit !== undefined) {
+        leaveRequest(owner.request, visit);
+      }
+    }
   }
 
   /** Makes the session of a request. */
@@ -175,10 +199,9 @@ export class RequestServer {
     if (settings.trace === undefined && session.closeUnchanged()) {
       return respond(session, response);
     }
-    if (response.bodyUsed) {
-      throw new TypeError(
-        "Cannot respond: the body of the response must be there to send: received one that was read already",
-      );
+    if (response.bodyUsed) throw unsendable("one that was read already");
+    if (isTold(session) && response.body?.locked) {
+      throw unsendable("one that is locked to a reader");
     }
     if (handle.changedLate) {
       settings.emit({
@@ -189,6 +212,15 @@ export class RequestServer {
       });
     }
     return session.commit().then(() => this.#answer(session, response));
+  }
+
+  /** Answers without the session, which could not be loaded. */
+  #answerWithout(response: Response): Response {
+    const vary = this.#settings.transports.flatMap(({ vary }) => vary);
+    const origin = { transport: undefined, vary, stale: false };
+    const session = this.attach({ origin, loaded: undefined });
+    void session.handle.isNew; // the answer depends on whether there was one
+    return respond(session, response);
   }
 
   #answer(session: RequestSession, response: Response): Response {
@@ -213,6 +245,28 @@ export class RequestServer {
         `Browsers drop the Secure session cookie of a plain http response unless the host is localhost: serve over https; or, if a proxy in front does, ignore this; or, where https cannot be, set "cookie: { secure: false }"`,
     });
   }
+}
+
+/**
+ * Says whether the client is to be told of a commit, as far as is known before it, so that
+ * the response will be built anew.
+ *
+ * Of others the body is better left alone: to look at it takes longer than to commit.
+ */
+function isTold(session: RequestSession): boolean {
+  const { handle, loaded, origin, settings } = session;
+  if (loaded === undefined || settings.cipher !== undefined) {
+    return !handle.unchanged;
+  }
+  return origin.stale || loaded.hops.length > 0 ||
+    handle.accessed && handle.id !== loaded.id ||
+    touchDue(loaded.record, settings.now(), settings);
+}
+
+function unsendable(received: string): TypeError {
+  return new TypeError(
+    `Cannot respond: the body of the response must be there to send: received ${received}`,
+  );
 }
 
 /** What is loaded after the response could not be saved any more. */

@@ -1,5 +1,5 @@
 /**
- * The `transport` and `cookie` options.
+ * The `transport` and `cookie` options, and what is expected of a transport.
  *
  * @module
  */
@@ -45,6 +45,29 @@ export function resolveTransports(
     names.add(item.name);
   }
   return transports;
+}
+
+/**
+ * Says what is wrong with the candidates that a transport found.
+ *
+ * @param transport The transport.
+ * @param received What its `read` returned, which is no array.
+ * @returns The error to throw.
+ */
+export function misread(
+  { name }: SessionTransport,
+  received: unknown,
+): TypeError {
+  let what = describeType(received);
+  if (received instanceof Promise) {
+    received.catch(() => {}); // it is refused, so nobody else will handle its rejection
+    what = "a promise";
+  }
+  return new TypeError(
+    `Cannot load session: "read" of transport ${
+      JSON.stringify(name)
+    } must return an array of strings: received ${what}`,
+  );
 }
 
 function isList(

@@ -12,11 +12,24 @@ import {
 } from "./errors.ts";
 
 type Data = ReadonlyMap<string, unknown>;
+type Schema = NonNullable<Settings["schema"]>;
 
 const EMPTY: Data = new Map();
 
+/** What a schema made of data. */
+type Outcome = { readonly data: Data } | Failure;
+
+/** Why data does not fit; the `cause`, if it is the schema that is at fault. */
+interface Failure {
+  readonly issues: readonly SessionValidationIssue[];
+  readonly cause?: unknown;
+}
+
 /**
  * Applies the schema to data that was loaded.
+ *
+ * A schema that throws, or makes something of the data that cannot be stored, does not fit
+ * it: a record from before the schema was changed must not fail every request.
  *
  * @param settings The schema, and what to do with what does not fit.
  * @param id The session, for the event.
@@ -30,22 +43,24 @@ export function checkLoaded(
   id: string,
   data: Data,
 ): Data | Promise<Data> {
-  return settings.schema === undefined ? data : applySchema(settings, id, data);
+  return settings.schema === undefined
+    ? data
+    : applySchema(settings, settings.schema, id, data);
 }
 
 async function applySchema(
   settings: Settings,
+  schema: Schema,
   id: string,
   data: Data,
 ): Promise<Data> {
-  const result = await validate(settings, data);
-  if ("data" in result) return result.data;
+  const outcome = await validate(schema, data);
+  if ("data" in outcome) return outcome.data;
   // nothing set yet, as after a login alone: there is nothing that could be invalid
   if (data.size === 0) return EMPTY;
-  const { issues } = result;
-  settings.emit({ type: "invalid", id, issues });
+  settings.emit({ type: "invalid", id, issues: outcome.issues });
   if (settings.onInvalid === "reset") return EMPTY;
-  throw invalid("load session", issues);
+  throw invalid("load session", outcome);
 }
 
 /**
@@ -53,7 +68,8 @@ async function applySchema(
  *
  * @param settings The schema.
  * @param data The data.
- * @returns What the schema made of it; at once, if there is no schema.
+ * @returns What the schema made of it; empty if nothing is left, whatever the schema makes
+ *   of that. At once, if there is no schema.
  * @throws {SessionValidationError} If it does not fit.
  * @throws {TypeError} If the schema made something of it that cannot be stored.
  */
@@ -61,48 +77,95 @@ export function checkStorable(
   settings: Settings,
   data: Data,
 ): Data | Promise<Data> {
-  return settings.schema === undefined ? data : fitSchema(settings, data);
+  return settings.schema === undefined
+    ? data
+    : fitSchema(settings.schema, data);
 }
 
-async function fitSchema(settings: Settings, data: Data): Promise<Data> {
-  const result = await validate(settings, data);
-  if ("data" in result) return result.data;
-  throw invalid("commit session", result.issues);
+async function fitSchema(schema: Schema, data: Data): Promise<Data> {
+  const outcome = await validate(schema, data);
+  if ("data" in outcome) return outcome.data;
+  // a mistake in the schema, which is the programmer's
+  if ("cause" in outcome) throw outcome.cause;
+  // as after a clear: there is nothing that could be invalid
+  if (data.size === 0) return EMPTY;
+  throw invalid("commit session", outcome);
 }
 
-async function validate(
-  settings: Settings,
-  data: Data,
-): Promise<{ data: Data } | { issues: readonly SessionValidationIssue[] }> {
+async function validate(schema: Schema, data: Data): Promise<Outcome> {
   const copy = Object.fromEntries(
     [...data].map((
       [key, value],
     ) => [key, cloneValue(value, "check session value", key)]),
   );
-  const result = await settings.schema?.["~standard"].validate(copy);
-  if (result === undefined) return { data };
-  if (result.issues !== undefined) return { issues: result.issues };
-  if (typeof result.value !== "object" || result.value === null) {
-    return { issues: [{ message: "the schema must return an object" }] };
+  let output: unknown;
+  try {
+    const result = await schema["~standard"].validate(copy);
+    if (result?.issues !== undefined) {
+      return { issues: Array.from(result.issues, copyIssue) };
+    }
+    output = result?.value;
+  } catch (cause) {
+    return failure("the schema must not throw", { cause });
   }
-  const entries = Object.entries(result.value).map(
-    ([key, value]): [string, unknown] => {
-      return [
-        key,
-        cloneValue(value, "set session value", key),
-      ];
-    },
-  );
-  return { data: new Map(entries) };
+  // of a Map or a list, nothing or numbers would be stored
+  return typeof output !== "object" || output === null ||
+      Symbol.iterator in output
+    ? failure("the schema must return an object")
+    : readOutput(output);
+}
+
+/** Copies what a schema returned. */
+function readOutput(output: object): Outcome {
+  const data = new Map<string, unknown>();
+  for (const [key, value] of Object.entries(output)) {
+    try {
+      data.set(key, cloneValue(value, "set session value", key));
+    } catch (cause) {
+      const message = "the schema must return what can be stored";
+      return failure(message, { path: [key], cause });
+    }
+  }
+  return { data };
+}
+
+function failure(
+  message: string,
+  { path, ...rest }: { path?: readonly PropertyKey[]; cause?: unknown } = {},
+): Failure {
+  const issue = path === undefined ? { message } : { message, path };
+  return { issues: [issue], ...rest };
+}
+
+/** Copies what an issue is to tell: libraries add the user's input to it, and to its path. */
+function copyIssue(
+  { message, path }: SessionValidationIssue,
+): SessionValidationIssue {
+  return path === undefined ? { message } : { message, path: keysOf(path) };
+}
+
+/** The keys of a path, as far as they are some: a Map may have an object for a key. */
+function keysOf(
+  path: NonNullable<SessionValidationIssue["path"]>,
+): readonly PropertyKey[] {
+  const keys: PropertyKey[] = [];
+  for (const segment of path) {
+    const key: unknown = typeof segment === "object" ? segment.key : segment;
+    if (!isKey(key)) break;
+    keys.push(key);
+  }
+  return keys;
+}
+
+function isKey(key: unknown): key is PropertyKey {
+  return typeof key === "string" || typeof key === "number" ||
+    typeof key === "symbol";
 }
 
 /** The messages of a schema may quote user data, so that ours does not repeat them. */
-function invalid(
-  action: string,
-  issues: readonly SessionValidationIssue[],
-): SessionValidationError {
+function invalid(action: string, failure: Failure): SessionValidationError {
   return new SessionValidationError(
-    `Cannot ${action}: the data must fit the schema: received ${issues.length} issue(s), see error.issues`,
-    { issues },
+    `Cannot ${action}: the data must fit the schema: received ${failure.issues.length} issue(s), see error.issues`,
+    failure,
   );
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { describeType } from "./_check.ts";
 import { SESSION_HEADER } from "./header_transport.ts";
 import type { SessionTransport } from "./session_transport.ts";
 
@@ -17,6 +18,7 @@ const CREDENTIALS = /^bearer +([^ ]+)$/i;
  * says that the session has ended.
  *
  * @returns The transport.
+ * @throws {TypeError} If it is given anything: it has no options.
  *
  * @example The token of a response is the bearer token of the next request
  * ```ts
@@ -37,6 +39,14 @@ const CREDENTIALS = /^bearer +([^ ]+)$/i;
  * ```
  */
 export function bearerTransport(): SessionTransport {
+  const given: unknown = arguments[0];
+  if (given !== undefined) {
+    throw new TypeError(
+      `Cannot create bearerTransport: want no options, as the header names are fixed: received ${
+        describeType(given)
+      }`,
+    );
+  }
   return {
     name: "bearer",
     vary: "Authorization",

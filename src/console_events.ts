@@ -12,6 +12,9 @@ import type { SessionEvent } from "./events.ts";
 /** From the least to the most important. */
 const LEVELS: readonly ConsoleLevel[] = ["debug", "info", "warn", "error"];
 
+/** So many of the errors that an AggregateError holds are printed. */
+const MAX_INNER = 4;
+
 /** How important an event is. */
 export type ConsoleLevel = "debug" | "info" | "warn" | "error";
 
@@ -105,8 +108,36 @@ function detailOf(event: SessionEvent): string | undefined {
     case "warning":
       return event.message;
     case "store-error":
-      return String(event.error).replaceAll(/[\s\p{Cc}]+/gu, " ");
+      return describeError(event.error);
     default:
       return undefined;
+  }
+}
+
+/** Describes what a store threw, whatever that is, in one line. */
+function describeError(error: unknown): string {
+  let text = nameError(error);
+  try {
+    if (error instanceof AggregateError) {
+      const inner = error.errors.slice(0, MAX_INNER).map(nameError);
+      if (error.errors.length > MAX_INNER) inner.push("…");
+      text += ` [${inner.join("; ")}]`;
+    }
+  } catch {
+    // made up of what it should not be
+  }
+  return text.replaceAll(/[\s\p{Cc}]+/gu, " ");
+}
+
+/** Names an error, with the code that drivers and systems give it. */
+function nameError(error: unknown): string {
+  try {
+    const text = String(error);
+    const { code } = Object(error);
+    return typeof code !== "string" || code === "" || text.includes(code)
+      ? text
+      : `${text} (${code})`;
+  } catch {
+    return `${describeType(error)} that cannot be printed`;
   }
 }

@@ -21,6 +21,7 @@ export interface CrossOriginProtectionOptions {
   /**
    * Other origins whose requests are welcome, as browsers send them:
    * `https://app.example.com`, with a port that is not the default one, without a path.
+   * They are matched exactly: there are no wildcards.
    *
    * @default none
    */
@@ -41,7 +42,7 @@ export interface CrossOriginProtectionOptions {
  * @param options Which other origins are trusted.
  * @returns The guarded handler.
  * @throws {TypeError} If the handler is no function, an option is unknown, or an origin is
- *   none.
+ *   none, or holds a wildcard.
  *
  * @example A form of another site
  * ```ts
@@ -106,7 +107,7 @@ function checkOrigins(
   for (const origin of origins) {
     if (typeof origin !== "string" || !isOrigin(origin)) {
       throw new TypeError(
-        `Cannot ${action}: "trustedOrigins" must hold origins as browsers send them, like "https://example.com": received ${
+        `Cannot ${action}: "trustedOrigins" must hold origins as browsers send them, like "https://example.com", as they are matched exactly: received ${
           typeof origin === "string"
             ? JSON.stringify(origin)
             : describeType(origin)
@@ -120,6 +121,7 @@ function checkOrigins(
 /** Whether a browser can send it: in lower case, without a default port, a path or a user. */
 function isOrigin(origin: string): boolean {
   if (!ORIGIN_HOST.test(origin) || !URL.canParse(origin)) return false;
+  if (origin.includes("*")) return false; // which URLs may hold, and hosts may not
   const url = new URL(origin);
   // of other schemes, extensions' for example, the URL standard knows no origin
   return url.origin === origin || !/^https?:$/.test(url.protocol);

@@ -91,10 +91,11 @@ export function openTelemetryEvents(
     onEvent: (event) => {
       // not before: what is created before the SDK is registered counts nothing
       counter ??= createCounter();
-      const reason = "reason" in event
-        ? { "session.reason": event.reason }
-        : {};
-      counter.add(1, { "session.event": event.type, ...reason });
+      const attributes: Record<string, string> = {
+        "session.event": event.type,
+      };
+      if ("reason" in event) attributes["session.reason"] = event.reason;
+      counter.add(1, attributes);
     },
     trace: (name, run) =>
       tracer.startActiveSpan(name, async (span) => {

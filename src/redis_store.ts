@@ -77,9 +77,9 @@ export interface RedisStoreOptions {
    * are on the same node, as they must be to change together. Without one the
    * store works on a single server only.
    *
-   * @default {"{sessions}"}
+   * @default `"{sessions}"`
    */
-  prefix?: string;
+  prefix?: string | undefined;
   /**
    * Largest record, in bytes of its encoding: a larger one is a
    * `SessionTooLargeError`. An integer from 1 to 536,870,848, what Redis takes
@@ -87,7 +87,7 @@ export interface RedisStoreOptions {
    *
    * @default {536_870_848}
    */
-  maxRecordBytes?: number;
+  maxRecordBytes?: number | undefined;
 }
 
 /**

@@ -71,6 +71,11 @@ export interface SessionOptions<Data extends object = UntypedData> {
    * Whether to keep no store at all: the encrypted session is the token. Needs `secrets`;
    * `get`, `list`, `revoke`, `edit`, limits, `signal` and `attach` are not to be had then.
    *
+   * Within one manager racing requests are merged, and what has ended stays ended, as long as
+   * it remembers: the 1,000 sessions changed last, the last 10,000 ended. Across processes
+   * and after a restart the last answer wins, and a copied cookie lives until its timeouts,
+   * even after a logout.
+   *
    * @default {false}
    */
   stateless?: boolean | undefined;
@@ -101,12 +106,17 @@ export interface SessionOptions<Data extends object = UntypedData> {
    * How long an id replaced by `regenerate` still leads to its session: whole
    * milliseconds, 0 or more.
    *
+   * Requests that had loaded the session before find it later too, if somebody is signed in.
+   *
    * @default 10 seconds
    */
   rotationGrace?: Duration | undefined;
   /**
    * How often `signal` and `attach` look for the end of a session that they
    * are not told of: whole milliseconds, 1 or more.
+   *
+   * Keep it below `rotationGrace` if sessions regenerate that nobody is signed in to: who
+   * looks later takes a new id that another process gave them for their end.
    *
    * @default 5 seconds
    */

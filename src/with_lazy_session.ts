@@ -18,8 +18,12 @@ export interface LazySession<
   /**
    * Loads the session, once; later calls return the same one.
    *
+   * If that fails, a handler may catch it and answer all the same: its response is sent as
+   * it is, but for a `Vary`.
+   *
    * @returns The session.
    * @throws {SessionStoreError} If the store fails.
+   * @throws {SessionValidationError} If the data no longer fits the schema, and that is to fail.
    * @throws {SessionSkippedError} When the session is used, if `skip` left the request out.
    */
   load(): Promise<Session<Data, Flash>>;

@@ -164,6 +164,77 @@ Deno.test("consoleEvents() tells a story, and no token, subject or data", async 
   }
 });
 
+/** What a store may throw, and how it is printed. */
+const THROWN: [error: unknown, printed: string][] = [
+  [
+    Object.assign(
+      new AggregateError([
+        new Error("connect ECONNREFUSED ::1:5432"),
+        Object.assign(new TypeError("no\nroute"), { code: "EHOSTUNREACH" }),
+        "text",
+      ], ""),
+      { code: "ECONNREFUSED" },
+    ),
+    "AggregateError (ECONNREFUSED) [Error: connect ECONNREFUSED ::1:5432; TypeError: no route (EHOSTUNREACH); text]",
+  ],
+  [new AggregateError([], "all failed"), "AggregateError: all failed []"],
+  [
+    new AggregateError(Array.from({ length: 9 }, (_, n) => new Error(`${n}`))),
+    "AggregateError [Error: 0; Error: 1; Error: 2; Error: 3; …]",
+  ],
+  [
+    new AggregateError([new AggregateError([new Error("deep")])]),
+    "AggregateError [AggregateError]",
+  ],
+  [
+    new AggregateError([Object.create(null), new Error("x")]),
+    "AggregateError [object that cannot be printed; Error: x]",
+  ],
+  [
+    Object.assign(new AggregateError([]), { errors: null }),
+    "AggregateError",
+  ],
+  [
+    Object.assign(new Error("no such table"), { code: "42P01" }),
+    "Error: no such table (42P01)",
+  ],
+  [Object.assign(new Error("x"), { code: 7 }), "Error: x"],
+  ["text", "text"],
+  [undefined, "undefined"],
+  [null, "null"],
+  [Symbol("s"), "Symbol(s)"],
+  [Object.create(null), "object that cannot be printed"],
+  [
+    {
+      toString() {
+        throw new Error("no");
+      },
+    },
+    "object that cannot be printed",
+  ],
+  [
+    {
+      toString: () => "thing",
+      get code() {
+        throw new Error("no");
+      },
+    },
+    "object that cannot be printed",
+  ],
+];
+
+Deno.test("consoleEvents() prints what a store threw, whatever that is, in one line", async () => {
+  const print = consoleEvents();
+  for (const [error, text] of THROWN) {
+    assertEquals(
+      await printed(() => print({ type: "store-error", error, at })),
+      [
+        ["error", `2026-01-02T03:04:05.678Z session store-error ${text}`],
+      ],
+    );
+  }
+});
+
 Deno.test("consoleEvents() refuses an unknown level or option", () => {
   const make = (options: unknown) => () =>
     Reflect.apply(consoleEvents, undefined, [options]);

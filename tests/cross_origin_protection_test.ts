@@ -241,6 +241,9 @@ Deno.test("crossOriginProtection() says at once which origin is none, or none th
     "http://example.com:80",
     "*",
     "https://*.example.com ",
+    "https://*.example.com",
+    "https://*",
+    "app://*",
     7,
     null,
   ];
@@ -252,6 +255,11 @@ Deno.test("crossOriginProtection() says at once which origin is none, or none th
       String(origin),
     );
   }
+  assertThrows(
+    make(["https://*.example.com"]),
+    TypeError,
+    'as they are matched exactly: received "https://*.example.com"',
+  );
   assertThrows(make("https://example.com"), TypeError, "must be a list");
   assertThrows(
     () =>

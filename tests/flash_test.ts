@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { MemoryStore, type Session, SessionManager } from "@tessera/session";
@@ -113,6 +113,25 @@ Deno.test("Session.keepFlash() puts back what this request took, in its order, o
   await visitor.visit((session) => {
     assertEquals([...takeAll(session), ...takeAll(session, "error")], []);
   });
+});
+
+Deno.test("Session.keepFlash() refuses a kind that is no string", async () => {
+  const visitor = new Visitor();
+  await visitor.visit((session) => session.flash("notice", 1));
+  for (const taken of [false, true]) {
+    await visitor.visit((session) => {
+      if (taken) session.flash("notice");
+      for (const kind of [5, null, {}, ["notice"]]) {
+        assertThrows(
+          () => Reflect.apply(session.keepFlash, session, [kind]),
+          TypeError,
+          'Cannot keep flash values: "kind" must be a string: received',
+        );
+      }
+      session.keepFlash(undefined);
+    });
+  }
+  assertEquals(await visitor.visit((session) => takeAll(session)), [1]);
 });
 
 Deno.test("Session.keepFlash() keeps what the same request queued and took", async () => {

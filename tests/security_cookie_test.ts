@@ -2,8 +2,15 @@
  * The Set-Cookie line: its attributes, its size, and how often it is sent.
  */
 
-import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
+import {
+  cookieTransport,
   headerTransport,
   MemoryStore,
   type Session,
@@ -231,6 +238,19 @@ testOnStores(
     assertEquals(response.headers.getSetCookie().length, 1);
   },
 );
+
+Deno.test("R45 cookieTransport().write() refuses a token that is too long beside the name", () => {
+  const headers = new Headers();
+  const transport = cookieTransport({ name: "sid" });
+  transport.write(headers, "t".repeat(4_093), undefined);
+  const error = assertThrows(
+    () => transport.write(headers, "t".repeat(4_094), undefined),
+    SessionTooLargeError,
+    "at most 4096 bytes together: received 4097 bytes",
+  );
+  assertEquals([error.size, error.limit], [4_097, 4_096]);
+  assertEquals(headers.getSetCookie().length, 1);
+});
 
 testOnStores(
   "R48 there is at most one session cookie in a response, and none when nothing changed",

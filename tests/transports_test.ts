@@ -2,7 +2,7 @@
  * Tokens in headers.
  */
 
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   bearerTransport,
   type HeaderOptions,
@@ -208,6 +208,98 @@ for (
     );
   });
 }
+
+/** Headers that already mean something, one of each kind. */
+const TAKEN = [
+  "set-cookie",
+  "cookie",
+  "cache-control",
+  "vary",
+  "authorization",
+  "content-length",
+  "content-type",
+  "connection",
+  "transfer-encoding",
+  "host",
+  "location",
+  "www-authenticate",
+  "accept",
+  "accept-encoding",
+  "access-control-allow-origin",
+  "if-none-match",
+  "proxy-authorization",
+  "sec-fetch-site",
+  "x-forwarded-for",
+];
+
+Deno.test("R43 headerTransport() refuses the names of headers with another meaning, in any case", () => {
+  for (const name of TAKEN) {
+    for (const cased of [name, name.toUpperCase()]) {
+      assertThrows(
+        () => headerTransport({ name: cased }),
+        TypeError,
+        `Cannot create headerTransport: "name" must be a header without another meaning: received "${cased}"`,
+      );
+    }
+  }
+  for (
+    const name of ["x-session", "X-H3-Session", "session", "token", "x-cookie"]
+  ) {
+    assertEquals(headerTransport({ name }).name, name.toLowerCase());
+  }
+});
+
+Deno.test("bearerTransport() refuses arguments: it has no options", () => {
+  for (const given of [{ name: "x-api" }, {}, "x-api", null]) {
+    assertThrows(
+      () => Reflect.apply(bearerTransport, undefined, [given]),
+      TypeError,
+      "Cannot create bearerTransport: want no options",
+    );
+  }
+  assertEquals(
+    Reflect.apply(bearerTransport, undefined, [undefined]).name,
+    "bearer",
+  );
+});
+
+/** What `read` of a transport in JavaScript may return, and how it is called. */
+const MISREAD: [read: () => unknown, received: string][] = [
+  [() => "token", "string"],
+  [() => "", "string"],
+  [() => null, "null"],
+  [() => undefined, "undefined"],
+  [() => Promise.resolve([]), "a promise"],
+  [() => Promise.reject(new Error("no")), "a promise"],
+  [() => new Set(["token"]), "object"],
+];
+
+testOnStores(
+  "SessionTransport.read() that returns no array is a TypeError that names the transport",
+  async ({ store }) => {
+    for (const [read, received] of MISREAD) {
+      const events = new Events();
+      const sessions = new SessionManager({
+        store,
+        onEvent: events.push,
+        transport: {
+          name: "odd",
+          vary: [],
+          read: read as SessionTransport["read"],
+          write: () => {},
+          clear: () => {},
+        },
+      });
+      await assertRejects(
+        () => sessions.handle(get(), () => new Response()),
+        TypeError,
+        `Cannot load session: "read" of transport "odd" must return an array of strings: received ${received}`,
+      );
+      assertEquals(events.take(), []);
+    }
+    assertEquals(store.take(), NO_CALLS);
+  },
+);
 
 Deno.test("headerTransport() refuses options that it does not know", () => {
   assertThrows(

@@ -5,12 +5,15 @@ import {
   assertThrows,
 } from "@std/assert";
 import {
+  cookieTransport,
+  headerTransport,
   type LazySession,
   SessionClosedError,
   SessionManager,
   type SessionOptions,
   SessionSkippedError,
   SessionStoreError,
+  SessionValidationError,
   withLazySession,
 } from "@tessera/session";
 import { TestClient } from "@tessera/session/testing";
@@ -136,4 +139,114 @@ Deno.test("withLazySession() loads nothing after the response", async () => {
     "received a first load after its response; use manager.edit",
   );
   assertEquals(store.calls, { get: 0, commit: 0, list: 0 });
+});
+
+Deno.test("withLazySession() sends what a handler answered to a failed load, with Vary alone", async () => {
+  const store = new SpyStore();
+  const events: string[] = [];
+  const sessions = new SessionManager({
+    store,
+    transport: [headerTransport(), cookieTransport()],
+    onEvent: ({ type }) => events.push(type),
+    onError: () => new Response("from onError", { status: 500 }),
+  });
+  const answers: Response[] = [
+    new Response("degraded", { status: 503 }),
+    Response.redirect("https://example.com/down"),
+  ];
+  const client = serve({ store });
+  await client.get("/n");
+  const cookie = `__Host-session=${client.cookie("__Host-session")?.value}`;
+  const send = (handler: (request: Request) => Promise<Response>) =>
+    handler(new Request("https://example.com/", { headers: { cookie } }));
+  const well = await send(withLazySession(async (_request, lazy) => {
+    return Response.json((await lazy.load()).get("n"));
+  }, sessions));
+  assertEquals(await well.json(), 1);
+  for (const answer of answers) {
+    store.reset();
+    store.onGet = fails;
+    const { status } = answer;
+    const location = answer.headers.get("location");
+    const response = await send(withLazySession(async (_request, lazy) => {
+      await assertRejects(() => lazy.load(), SessionStoreError);
+      await assertRejects(() => lazy.load(), SessionStoreError);
+      return answer;
+    }, sessions));
+    assertEquals(response.status, status);
+    assertEquals(response.headers.get("location"), location);
+    assertEquals(response.headers.get("vary"), well.headers.get("vary"));
+    assertEquals(response.headers.get("vary"), "x-session, Cookie");
+    assertEquals(response.headers.getSetCookie(), []);
+    assertEquals(response.headers.get("cache-control"), null);
+    assertEquals(store.calls, { get: 1, commit: 0, list: 0 });
+    assertEquals(events.splice(0), ["store-error"]);
+  }
+  assertEquals(await answers[0]?.text(), "degraded");
+});
+
+Deno.test("withLazySession() sends what a handler answered to data that does not fit the schema", async () => {
+  const store = new SpyStore();
+  const before = new TestClient(withLazySession(async (_request, lazy) => {
+    (await lazy.load()).set("n", 1);
+    return new Response();
+  }, { store }));
+  await before.get("/");
+  const handler = withLazySession(async (_request, lazy) => {
+    const error = await assertRejects(
+      () => lazy.load(),
+      SessionValidationError,
+    );
+    return new Response(error.name, { status: 500 });
+  }, {
+    store,
+    onInvalid: "fail",
+    schema: {
+      "~standard": {
+        version: 1,
+        vendor: "test",
+        validate: () => ({ issues: [{ message: "no" }] }),
+      },
+    },
+  });
+  const cookie = `__Host-session=${before.cookie("__Host-session")?.value}`;
+  const response = await handler(
+    new Request("https://example.com/", { headers: { cookie } }),
+  );
+  assertEquals(await response.text(), "SessionValidationError");
+});
+
+Deno.test("withLazySession() fails still if the handler does not answer for a failed load", async () => {
+  const store = new SpyStore();
+  const client = serve({ store });
+  await client.get("/n");
+  const cookie = `__Host-session=${client.cookie("__Host-session")?.value}`;
+  const send = (handler: (request: Request) => Promise<Response>) =>
+    handler(new Request("https://example.com/", { headers: { cookie } }));
+  store.onGet = fails;
+  const handlers: Parameters<typeof withLazySession>[0][] = [
+    async (_request, lazy) => {
+      await lazy.load();
+      return new Response();
+    },
+    (_request, lazy) => {
+      lazy.load().catch(() => {}); // and does not wait for it
+      return new Response();
+    },
+    async (_request, lazy) => {
+      await lazy.load().catch(() => {});
+      return undefined as unknown as Response;
+    },
+  ];
+  const failures = [SessionStoreError, SessionStoreError, TypeError];
+  for (const [index, handler] of handlers.entries()) {
+    await assertRejects(
+      () => send(withLazySession(handler, { store })),
+      failures[index] ?? Error,
+    );
+    const onError = () => new Response("from onError");
+    const caught = send(withLazySession(handler, { store, onError }));
+    if (index === 2) await assertRejects(() => caught, TypeError);
+    else assertEquals(await (await caught).text(), "from onError");
+  }
 });

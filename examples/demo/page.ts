@@ -38,7 +38,7 @@ export function renderPage(content: PageContent): Markup {
     <p class="brand">
       <img src="/icon.svg" alt="" width="28" height="28"> Tessera
     </p>
-    <p class="tagline">Sessions in Deno KV, a demo</p>
+    <p class="tagline">Server-side sessions, a demo</p>
   </header>
   <div class="notices">
     <div role="status">${notices.map(renderNotice)}</div>
