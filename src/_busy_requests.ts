@@ -7,6 +7,7 @@
  * @module
  */
 
+import { noRequest } from "./_request_misuse.ts";
 import type { Settings } from "./_settings.ts";
 
 /** A manager's work on a request. */
@@ -61,6 +62,7 @@ export function enterRequest(
 }
 
 function enter(request: Request, settings: Settings): Visit {
+  if (typeof request !== "object" || request === null) throw noRequest(request);
   const visit = { settings };
   const others = visits.get(request);
   if (others === undefined) visits.set(request, [visit]);

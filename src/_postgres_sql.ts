@@ -30,9 +30,9 @@ export interface PostgresQueries {
 }
 
 /**
- * The part of `npm:postgres` that `PostgresStore` uses: what `postgres(…)`
- * returns fits.
+ * The part of `npm:postgres` that `PostgresStore` uses.
  *
+ * What `postgres(…)` returns fits.
  * A type of its own, so that the types of the driver are no dependency, and any
  * version of it will do that has these methods.
  */

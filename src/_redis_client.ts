@@ -15,9 +15,10 @@ export interface RedisEvalOptions {
 }
 
 /**
- * What `RedisStore` needs of a client: those of `npm:redis` have it, single
- * (`createClient`), with Sentinel (`createSentinel`) and of a cluster
- * (`createCluster`).
+ * What `RedisStore` needs of a client.
+ *
+ * Those of `npm:redis` have it, single (`createClient`), with Sentinel
+ * (`createSentinel`) and of a cluster (`createCluster`).
  */
 export interface RedisClient {
   /** Reads several keys. */

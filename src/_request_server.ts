@@ -13,6 +13,13 @@ import {
 import { describeType } from "./_check.ts";
 import { isDropped } from "./_insecure.ts";
 import {
+  assertResponse,
+  isRequest,
+  loadedLate,
+  noRequest,
+  unsendable,
+} from "./_request_misuse.ts";
+import {
   type LoadResult,
   RequestSession,
   type SessionParts,
@@ -23,11 +30,7 @@ import type { SessionLoader } from "./_session_loader.ts";
 import type { Settings } from "./_settings.ts";
 import { isSkipped, SKIPPED_SESSION } from "./_skipped_session.ts";
 import { traced } from "./_trace.ts";
-import {
-  SessionClosedError,
-  SessionConflictError,
-  SessionStoreError,
-} from "./errors.ts";
+import { SessionConflictError, SessionStoreError } from "./errors.ts";
 import type { Session } from "./session.ts";
 
 /** Serves the requests of one manager. */
@@ -180,9 +183,13 @@ export class RequestServer {
   /** Loads what a request brings; at once, if it brings nothing. */
   #load(request: Request): LoadResult | Promise<LoadResult> {
     const { trace } = this.#settings;
-    return trace === undefined
-      ? this.#loader.load(request)
-      : traced(trace, "session.load", () => this.#loader.load(request));
+    try {
+      return trace === undefined
+        ? this.#loader.load(request)
+        : traced(trace, "session.load", () => this.#loader.load(request));
+    } catch (error) {
+      throw isRequest(request) ? error : noRequest(request);
+    }
   }
 
   /** Makes the session of a request, or of an edit. */
@@ -263,36 +270,8 @@ function isTold(session: RequestSession): boolean {
     touchDue(loaded.record, settings.now(), settings);
 }
 
-function unsendable(received: string): TypeError {
-  return new TypeError(
-    `Cannot respond: the body of the response must be there to send: received ${received}`,
-  );
-}
-
-/** What is loaded after the response could not be saved any more. */
-function loadedLate(): SessionClosedError {
-  return new SessionClosedError(
-    "Cannot load session: the request must still be under way: received a first load after its response; use manager.edit from sockets and queues",
-  );
-}
-
 /** Keeps a promise from ending the process: the request fails with it, whoever waits. */
 function handled<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {});
   return promise;
-}
-
-/** Makes sure that a handler answered; responses of other realms and polyfills count too. */
-function assertResponse(
-  value: unknown,
-  action: string,
-  want: string,
-): asserts value is Response {
-  if (
-    typeof value === "object" && value !== null && "headers" in value &&
-    "status" in value
-  ) return;
-  throw new TypeError(
-    `Cannot ${action}: ${want} a Response: received ${describeType(value)}`,
-  );
 }

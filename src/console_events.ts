@@ -28,7 +28,8 @@ export interface ConsoleEventsOptions {
  * Creates an `onEvent` that prints one line per event.
  *
  * What clients can cause at will (a bad token, a conflict) is `debug`, the life of sessions
- * is `info`, what an operator should look at is `warn`, and a failing store is an `error`.
+ * is `info`, what an operator should look at (dropped changes, corrupt records, two tokens
+ * at once) is `warn`, and a failing store is an `error`.
  * Lines hold public ids and reasons, and never a token.
  *
  * @param options From which level on.

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { describeType } from "./_check.ts";
 import type { SessionEvent } from "./events.ts";
 import type { SessionTrace } from "./session_options.ts";
 
@@ -65,6 +66,7 @@ export interface OpenTelemetryEvents {
  *
  * @param api The `@opentelemetry/api` module of the app, whatever SDK stands behind it.
  * @returns `{ onEvent, trace }`.
+ * @throws {TypeError} If it is not that module.
  *
  * @example
  * ```ts
@@ -80,6 +82,13 @@ export interface OpenTelemetryEvents {
 export function openTelemetryEvents(
   api: OpenTelemetryApi,
 ): OpenTelemetryEvents {
+  if (typeof api?.trace?.getTracer !== "function") {
+    throw new TypeError(
+      `Cannot create openTelemetryEvents: "api" must be the @opentelemetry/api module: received ${
+        describeType(api)
+      }`,
+    );
+  }
   const tracer = api.trace.getTracer(SCOPE);
   const createCounter = () =>
     api.metrics.getMeter(SCOPE).createCounter("session.events", {

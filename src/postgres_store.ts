@@ -2,13 +2,17 @@
  * A store that keeps sessions in PostgreSQL.
  *
  * ```ts ignore
- * import postgres from "postgres";
+ * import postgres from "npm:postgres@^3";
  * import { withSession } from "@tessera/session";
  * import { PostgresStore } from "@tessera/session/postgres";
  *
- * const sql = postgres("postgres://localhost/app", { connect_timeout: 5 });
+ * const sql = postgres("postgres://localhost/app", {
+ *   connect_timeout: 5, // seconds
+ *   backoff: () => 0.5, // seconds between attempts to connect
+ * });
  * const store = new PostgresStore(sql);
  * await store.createTable();
+ * setInterval(() => store.sweep().catch(console.error), 300_000);
  *
  * Deno.serve(withSession((_request, session) => {
  *   const count = session.get<number>("count") ?? 0;
@@ -97,7 +101,7 @@ export interface PostgresStoreOptions {
  *
  * @example Sessions in PostgreSQL
  * ```ts ignore
- * import postgres from "postgres";
+ * import postgres from "npm:postgres@^3";
  * import { SessionManager } from "@tessera/session";
  * import { PostgresStore } from "@tessera/session/postgres";
  *
@@ -173,7 +177,7 @@ export class PostgresStore implements SessionStore {
    *
    * @example Sweeping every five minutes, without `Deno.cron`
    * ```ts ignore
-   * import postgres from "postgres";
+   * import postgres from "npm:postgres@^3";
    * import { PostgresStore } from "@tessera/session/postgres";
    *
    * const store = new PostgresStore(postgres("postgres://localhost/app"));

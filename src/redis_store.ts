@@ -120,7 +120,10 @@ export interface RedisStoreOptions {
  * import { SessionManager } from "@tessera/session";
  * import { RedisStore } from "@tessera/session/redis";
  *
- * const client = createClient({ disableOfflineQueue: true });
+ * const client = createClient({
+ *   disableOfflineQueue: true,
+ *   commandsQueueMaxLength: 10_000,
+ * });
  * client.on("error", (error) => console.error(error.message));
  * await client.connect();
  * const sessions = new SessionManager({ store: new RedisStore(client) });

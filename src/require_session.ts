@@ -55,6 +55,9 @@ export interface RequireSessionOptions<
  *
  * Nobody signed in is answered 401, and whom `verify` refuses 403.
  *
+ * It loads the session itself: within a handler that has the session of the same manager, it
+ * sees none of that handler's changes.
+ *
  * @typeParam Data The keys and the types of the session's values; from the manager.
  * @typeParam Flash The kinds of flash values and their types; from the manager.
  * @typeParam Rest What the handler gets after the session; inferred.

@@ -72,7 +72,11 @@ export interface Session<
   readonly expiresAt: number;
   /** When the subject signed in, in epoch milliseconds, for step-up checks (ASVS 7.5.1). */
   readonly authenticatedAt: number | undefined;
-  /** How many keys the data has. */
+  /**
+   * How many keys the data has.
+   *
+   * @throws {SessionClosedError} If the session was destroyed in this request.
+   */
   readonly size: number;
 
   /**
@@ -81,6 +85,7 @@ export interface Session<
    * @typeParam Value The type that the caller knows it to have.
    * @param key The key.
    * @returns The value, or `undefined` if there is none.
+   * @throws {SessionClosedError} If the session was destroyed in this request.
    */
   get<Value = unknown>(key: UntypedKey<Data>): Value | undefined;
   /**
@@ -97,6 +102,7 @@ export interface Session<
    *
    * @param key The key.
    * @returns Whether the data has the key.
+   * @throws {SessionClosedError} If the session was destroyed in this request.
    */
   has(key: KeyOf<Data>): boolean;
 
@@ -131,6 +137,7 @@ export interface Session<
    * Lists keys and values, in the order in which they were first set.
    *
    * @returns An iterator over `[key, value]` pairs.
+   * @throws {SessionClosedError} If the session was destroyed in this request.
    */
   entries(): IterableIterator<EntryOf<Data>>;
 
@@ -139,7 +146,10 @@ export interface Session<
    *
    * @typeParam Value The type that the caller knows it to have.
    * @param key The key.
-   * @param next Takes a copy of the current value and returns the next one.
+   * @param next Takes a copy of the current value and returns the next one; may run again.
+   * @throws {TypeError} If it returns a promise, or what cannot be stored, or
+   *   changes the session itself.
+   * @throws {SessionClosedError} If the session is committed or destroyed.
    */
   update<Value = unknown>(
     key: UntypedKey<Data>,
@@ -179,6 +189,7 @@ export interface Session<
    * @typeParam Value The type that the caller knows it to have.
    * @param kind The kind.
    * @returns The value, or `undefined` if there is none left.
+   * @throws {SessionClosedError} If the session is committed or destroyed.
    */
   flash<Value = unknown>(kind: UntypedKey<Flash>): Value | undefined;
   /**
@@ -274,8 +285,9 @@ export interface Session<
    * `SessionEndedError` that says why.
    *
    * At once if this process ends it, or if the store's `watch` reaches across processes;
-   * within the `pollInterval` otherwise. A new id by `regenerate` is no end. It is let go when
-   * the body of the response ends, so read it before the response is returned.
+   * within the `pollInterval` otherwise. A new id by `regenerate` is no end, and `id` shows it.
+   * It is let go when the body of the response ends, so read it before the response is
+   * returned; with the 101 of an upgrade at once: `attach` the socket there.
    *
    * @throws {SessionClosedError} If it is first read after the response was returned.
    * @throws {TypeError} If the manager is stateless.

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkType } from "./_check.ts";
 import { Committer } from "./_committer.ts";
 import { endSession } from "./_removal.ts";
 import { RequestServer } from "./_request_server.ts";
@@ -166,15 +167,18 @@ export class SessionManager<
    * @param edit Changes the session; saved when it returns, not if it throws.
    * @returns What `edit` returned, or `undefined` if there is no such session.
    * @throws What `edit` throws, unchanged.
-   * @throws {TypeError} If the manager is stateless.
+   * @throws {TypeError} If the manager is stateless, or `edit` no function.
    * @throws {SessionStoreError} If the store fails.
    * @throws {SessionConflictError} If other writers kept winning.
+   * @throws {SessionTooLargeError} If the session does not fit its store.
+   * @throws {SessionValidationError} If the data does not fit the `schema`.
    */
   async edit<T>(
     id: string,
     edit: (session: Session<Data, Flash>) => T | Promise<T>,
   ): Promise<T | undefined> {
     this.#assertStored("edit session");
+    checkType("edit session", "edit", edit, "function");
     const found = await this.#reader.find(id);
     if ("missing" in found) return undefined;
     const origin = { transport: undefined, vary: [], stale: false };

@@ -1,0 +1,51 @@
+/**
+ * What a handler, or an app in place of one, is told that it does wrong with a request.
+ *
+ * @module
+ */
+
+import { describeType } from "./_check.ts";
+import { SessionClosedError } from "./errors.ts";
+
+/** Whether a value has headers; requests of other realms and polyfills count too. */
+export function isRequest(value: Partial<Request> | null): boolean {
+  return typeof value?.headers?.get === "function";
+}
+
+/** Makes the error for what is handed over in place of a request. */
+export function noRequest(value: unknown): TypeError {
+  return new TypeError(
+    `Cannot load session: "request" must be a Request: received ${
+      describeType(value)
+    }`,
+  );
+}
+
+/** Makes sure that a handler answered; responses of other realms and polyfills count too. */
+export function assertResponse(
+  value: unknown,
+  action: string,
+  want: string,
+): asserts value is Response {
+  if (
+    typeof value === "object" && value !== null && "headers" in value &&
+    "status" in value
+  ) return;
+  throw new TypeError(
+    `Cannot ${action}: ${want} a Response: received ${describeType(value)}`,
+  );
+}
+
+/** Makes the error for a response whose body cannot be sent. */
+export function unsendable(received: string): TypeError {
+  return new TypeError(
+    `Cannot respond: the body of the response must be there to send: received ${received}`,
+  );
+}
+
+/** Makes the error for a session that is loaded too late to be saved. */
+export function loadedLate(): SessionClosedError {
+  return new SessionClosedError(
+    "Cannot load session: the request must still be under way: received a first load after its response; use manager.edit from sockets and queues",
+  );
+}
