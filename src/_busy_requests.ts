@@ -76,11 +76,15 @@ function enter(request: Request, settings: Settings): Visit {
 /** Notes that a manager's work on a request is done. */
 export function leaveRequest(
   request: Request,
+  settings: Settings,
   visit: Visit | undefined,
 ): void {
   if (latest === request) latest = latestSettings = undefined;
-  if (visit === undefined) return;
-  const others = visits.get(request)?.filter((other) => other !== visit) ?? [];
+  if (visit === undefined && !crowded) return;
+  const others = visits.get(request)?.filter((other) =>
+    // noted only when the second manager was made
+    visit === undefined ? other.settings !== settings : other !== visit
+  ) ?? [];
   if (others.length === 0) visits.delete(request);
   else visits.set(request, others);
 }

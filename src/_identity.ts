@@ -187,12 +187,8 @@ export async function regenerate(
       secretHash: hashSecret(secret),
       nonce: settings.nonces.remember(nonce, record.nonce),
     };
-    const forward = forwardPut(
-      settings.rotationGrace,
-      base,
-      { id, secret },
-      now,
-    );
+    const grace = Math.min(settings.rotationGrace, stored.expiresAt - now);
+    const forward = forwardPut(grace, base, { id, secret }, now);
     const commit = {
       check: [{ id: base.id, version: base.version }, { id, version: null }],
       put: forward === undefined
@@ -222,16 +218,15 @@ function forwardPut(
   to: { id: string; secret: string },
   now: number,
 ): StorePut | undefined {
-  const expireIn = Math.min(grace, base.record.expiresAt - now);
-  if (expireIn < 1 || base.secret === undefined) return undefined;
+  if (grace < 1 || base.secret === undefined) return undefined;
   const record: ForwardRecord = {
     v: 1,
     forward: to.id,
     secretHash: base.record.secretHash,
     sealed: sealSecret(to.secret, base.secret),
-    expiresAt: now + expireIn,
+    expiresAt: now + grace,
   };
   const { subject } = base.record;
-  const put = { id: base.id, record, expireIn };
+  const put = { id: base.id, record, expireIn: grace };
   return subject === undefined ? put : { ...put, subject };
 }

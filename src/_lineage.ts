@@ -5,9 +5,20 @@
  */
 
 import { firstNonce } from "./_nonce.ts";
-import type { SessionRecord } from "./_record.ts";
-import { livingSessions } from "./_session_list.ts";
+import { expiredBy, type SessionRecord } from "./_record.ts";
+import { readRecords } from "./_session_list.ts";
+import type { SessionReader } from "./_session_reader.ts";
 import type { Settings } from "./_settings.ts";
+
+/** A session that lives, and where. */
+export interface LivingSession {
+  /** Its id. */
+  readonly id: string;
+  /** Its record. */
+  readonly record: SessionRecord;
+  /** The version of that. */
+  readonly version: string;
+}
 
 /** Tells a session from all others, whatever its id is by now: `regenerate` keeps it, a login does not. */
 export function lineageOf({ nonce }: SessionRecord): string {
@@ -15,22 +26,60 @@ export function lineageOf({ nonce }: SessionRecord): string {
 }
 
 /**
+ * Finds the living sessions of a subject.
+ *
+ * One that gets a new id meanwhile is not listed where that is read too late, as new ids stand
+ * first; but then its old one leads to an id that is not listed.
+ *
+ * @param settings The manager's settings.
+ * @param reader What follows replaced ids.
+ * @param subject The subject.
+ * @returns The sessions, in no order.
+ */
+export async function findLiving(
+  settings: Settings,
+  reader: SessionReader,
+  subject: string,
+): Promise<LivingSession[]> {
+  const living: LivingSession[] = [];
+  const listed = new Set<string>();
+  const successors = new Set<string>();
+  for await (const one of readRecords(settings, subject)) {
+    const { id, record, version } = one;
+    listed.add(id);
+    const now = settings.now();
+    if ("forward" in record) successors.add(record.forward);
+    else if (expiredBy(record, now, now, settings) === undefined) {
+      living.push({ id, record, version });
+    }
+  }
+  for (const successor of successors) {
+    if (listed.has(successor)) continue;
+    const found = await reader.find(successor, { dataNeeded: false });
+    if (!("missing" in found) && found.record.subject === subject) {
+      living.push(found);
+    }
+  }
+  return living;
+}
+
+/**
  * Finds a session of a signed-in subject that is no longer where it was, and has left no trace:
  * it got a new id, and the grace of the old one has passed.
  *
  * @param settings The manager's settings.
+ * @param reader What follows replaced ids.
  * @param record The session as it was last seen.
  * @returns Its id by now; `undefined` if it has ended, or nobody is signed in.
  */
 export async function findMoved(
   settings: Settings,
+  reader: SessionReader,
   record: SessionRecord,
 ): Promise<string | undefined> {
   const { subject } = record;
   const lineage = lineageOf(record);
   if (subject === undefined || lineage === "") return undefined;
-  for await (const { id, record } of livingSessions(settings, subject)) {
-    if (lineageOf(record) === lineage) return id;
-  }
-  return undefined;
+  const living = await findLiving(settings, reader, subject);
+  return living.find(({ record }) => lineageOf(record) === lineage)?.id;
 }

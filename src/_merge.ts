@@ -266,7 +266,7 @@ async function findNow(
 ): Promise<StoredSession | Missing> {
   const found = await reader.find(base.id, { secret, usedAt });
   if (!("missing" in found) || found.missing !== "unknown") return found;
-  const id = await findMoved(settings, base.record);
+  const id = await findMoved(settings, reader, base.record);
   if (id === undefined) return found;
   const moved = await reader.find(id, { usedAt });
   return "missing" in moved

@@ -4,11 +4,15 @@
  * @module
  */
 
+import type { LivingSession } from "./_lineage.ts";
 import { dropJobs, findAgain, type Job } from "./_merge.ts";
 import type { Missing, StoredSession } from "./_session_reader.ts";
 import { deletesOf, type StoreWriter } from "./_store_writer.ts";
 import { SessionStoreError } from "./errors.ts";
 import type { EndReason } from "./events.ts";
+
+/** So many of the replaced ids that led to a session are deleted with it. */
+const MAX_HOPS = 64;
 
 /** So many sessions are ended at a time: what one atomic write of Deno KV can check. */
 const BATCH = 100;
@@ -61,19 +65,41 @@ export async function endSession(
 }
 
 /**
+ * Ends a session that was listed: from there, or from where it has moved to since.
+ *
+ * @param writer What writes.
+ * @param session The session, as it was listed.
+ * @param reason Why it ends.
+ * @param tries How often to try, where others write to it; as often as it takes by default.
+ * @returns Whether it was there to be ended.
+ */
+export async function endListed(
+  writer: StoreWriter,
+  { id, record, version }: LivingSession,
+  reason: EndReason,
+  tries?: number,
+): Promise<boolean> {
+  const { data } = record;
+  const listed = { id, record, version, data, secret: undefined, hops: [] };
+  const find = () => writer.reader.find(id, { dataNeeded: false });
+  return await remove(writer, listed, reason, find, tries) === undefined;
+}
+
+/**
  * Ends sessions, many at a time.
  *
- * @param ids Their ids.
- * @param end Ends one of them; says whether there was one.
- * @returns How many there were.
+ * @param sessions The sessions.
+ * @param end Ends one of them; says whether it was there.
+ * @returns How many were.
  */
 export async function endEach(
-  ids: readonly string[],
-  end: (id: string) => Promise<boolean>,
+  sessions: readonly LivingSession[],
+  end: (session: LivingSession) => Promise<boolean>,
 ): Promise<number> {
   let count = 0;
-  for (let from = 0; from < ids.length; from += BATCH) {
-    const ended = await Promise.all(ids.slice(from, from + BATCH).map(end));
+  for (let from = 0; from < sessions.length; from += BATCH) {
+    const batch = sessions.slice(from, from + BATCH);
+    const ended = await Promise.all(batch.map(end));
     count += ended.filter(Boolean).length;
   }
   return count;
@@ -85,20 +111,26 @@ async function remove(
   found: StoredSession | Missing,
   reason: EndReason,
   findAgain: () => Promise<StoredSession | Missing>,
+  tries = Infinity,
 ): Promise<Missing | undefined> {
   for (let attempt = 1; !("missing" in found); attempt++) {
     const { id, version, hops, record } = found;
+    // what leads nowhere from now on may stay: to delete it unseen takes another trip
+    const leading = attempt === 1 ? hops.slice(-MAX_HOPS) : [];
     const commit = {
       check: [{ id, version }],
       put: [],
-      delete: deletesOf([id, ...hops], record.subject),
+      delete: deletesOf([id, ...leading], record.subject),
     };
     if (await writer.write(commit, { id, nonce: undefined })) {
       writer.reader.ended(id, reason, hops);
       return undefined;
     }
+    if (attempt >= tries) return { missing: "unknown", id };
     await writer.conflict(id, attempt);
-    found = await findAgain();
+    // from there on: from the first id on the way may grow faster than it is gone
+    found = await writer.reader.find(id, { dataNeeded: false });
+    if ("missing" in found) found = await findAgain();
   }
   return found;
 }

@@ -74,7 +74,7 @@ export class RequestServer {
       session?.discard();
       return await this.#fail(error, request);
     } finally {
-      leaveRequest(request, visit);
+      leaveRequest(request, this.#settings, visit);
     }
   }
 
@@ -114,7 +114,7 @@ export class RequestServer {
       return await this.#fail(error, request);
     } finally {
       over = true;
-      leaveRequest(request, visit);
+      leaveRequest(request, this.#settings, visit);
     }
   }
 
@@ -145,7 +145,7 @@ export class RequestServer {
       this.#visits.set(session, visit);
       return session.handle;
     } catch (error) {
-      leaveRequest(request, visit);
+      leaveRequest(request, this.#settings, visit);
       throw error;
     }
   }
@@ -170,7 +170,7 @@ export class RequestServer {
     } finally {
       const visit = this.#visits.get(owner);
       if (owner.request !== undefined && visit !== undefined) {
-        leaveRequest(owner.request, visit);
+        leaveRequest(owner.request, this.#settings, visit);
       }
     }
   }

@@ -4,18 +4,19 @@
  * @module
  */
 
+import { backOff } from "./_back_off.ts";
 import { checkOptions, checkType } from "./_check.ts";
-import { lineageOf } from "./_lineage.ts";
+import { findLiving, lineageOf } from "./_lineage.ts";
 import type { SessionRecord } from "./_record.ts";
-import { endEach, endSession } from "./_removal.ts";
-import { readRecords } from "./_session_list.ts";
+import { endEach, endListed } from "./_removal.ts";
 import type { StoreWriter } from "./_store_writer.ts";
+import { SessionConflictError } from "./errors.ts";
 
-/** So often the sessions are listed, while some of them get new ids. */
-const MAX_LISTS = 100;
+/** So often each is tried to be ended before they are listed again. */
+const TRIES = 3;
 
-/** So many sessions are ended before the list is read on. */
-const BATCH = 100;
+/** So often the sessions are listed, until none is found that is to be ended. */
+const MAX_LISTS = 50;
 
 /** Options of `SessionManager.revokeAll`. */
 export interface RevokeAllOptions {
@@ -29,28 +30,18 @@ interface Spared {
   readonly lineages: readonly string[];
 }
 
-/** What a list of a subject's sessions has shown. */
-interface Pass {
-  /** How many sessions were there to be ended. */
-  readonly found: number;
-  /** How many of them this call has ended. */
-  readonly ended: number;
-  /** The replaced ids that were seen. */
-  readonly replaced: ReadonlySet<string>;
-}
-
 /**
  * Ends every session of a subject that existed at the call.
  *
- * A session that gets a new id while the list is read may be missing in it, as the new id
- * stands before what was read already; so lists are read until one shows nothing to end,
- * and no id that was replaced meanwhile.
+ * They are listed until there are none left: one that got a new id meanwhile is recognised
+ * by the time of its login.
  *
  * @param writer What writes.
  * @param subject The subject.
  * @param options The session to spare.
  * @returns How many sessions it ended.
  * @throws {TypeError} If the subject is no string, or an option is unknown.
+ * @throws {SessionConflictError} If one got new ids faster than it could be ended.
  */
 export async function revokeSubject(
   writer: StoreWriter,
@@ -61,51 +52,32 @@ export async function revokeSubject(
   checkType(action, "subject", subject, "string");
   const { except } = checkOptions(action, options, ["except"]);
   if (except !== undefined) checkType(action, "except", except, "string");
-  const start = writer.settings.now();
+  const { settings, reader } = writer;
+  const start = settings.now();
   const spared = except === undefined ? undefined : await find(writer, except);
 
   let count = 0;
-  let known: ReadonlySet<string> = new Set();
   for (let lists = 1; lists <= MAX_LISTS; lists++) {
+    if (lists > 2) await backOff(lists); // or it may meet them in step each time
+    const living = await findLiving(settings, reader, subject);
+    const now = settings.now();
     const existed = ({ authenticatedAt = start }: SessionRecord) =>
       lists === 1
-        ? !isWithin(authenticatedAt, start, writer.settings.now())
+        ? !isWithin(authenticatedAt, start, now)
         : authenticatedAt < start;
-    const pass = await endListed(
-      writer,
-      subject,
-      (id, record) => existed(record) && !isSpared(id, record, spared),
+    const wanted = living.filter(({ id, record }) =>
+      existed(record) && !isSpared(id, record, spared)
     );
-    count += pass.ended;
-    const isAtRest = [...pass.replaced].every((id) => known.has(id));
-    if (lists > 1 && pass.found === 0 && isAtRest) break;
-    known = pass.replaced;
+    if (lists > 1 && wanted.length === 0) return count;
+    count += await endEach(
+      wanted,
+      // who follows a session that moves on is always late: better to list it anew
+      (session) => endListed(writer, session, "revoked", TRIES),
+    );
   }
-  return count;
-}
-
-/** Ends what a list shows, and is to be ended. */
-async function endListed(
-  writer: StoreWriter,
-  subject: string,
-  isWanted: (id: string, record: SessionRecord) => boolean,
-): Promise<Pass> {
-  const replaced = new Set<string>();
-  const end = (id: string) => endSession(writer, id, "revoked");
-  let found = 0;
-  let ended = 0;
-  let batch: string[] = [];
-  for await (const { id, record } of readRecords(writer.settings, subject)) {
-    if ("forward" in record) replaced.add(id);
-    else if (isWanted(id, record)) {
-      found++;
-      if (batch.push(id) < BATCH) continue;
-      ended += await endEach(batch, end);
-      batch = [];
-    }
-  }
-  ended += await endEach(batch, end);
-  return { found, ended, replaced };
+  throw new SessionConflictError(
+    `Cannot ${action}: want sessions that stay where they are for a moment: received new ids in ${MAX_LISTS} lists`,
+  );
 }
 
 /** Whether somebody signed in after the call; what a clock ahead of ours says is not believed. */

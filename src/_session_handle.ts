@@ -286,9 +286,9 @@ export class SessionHandle implements Session {
     if (this.#identity?.type !== "destroy") this.#identity = undefined;
   }
 
-  /** Shows the id that another request has given to the session, once this one is done with it. */
+  /** Shows the id that another request has given to the session. */
   move(id: string): void {
-    if (this.#status !== "open" && this.#identity === undefined) this.#id = id;
+    this.#id = id;
   }
 
   /** Whether a value was changed in place after the commit, too late to be saved. */

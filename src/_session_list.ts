@@ -121,21 +121,31 @@ export async function* livingSessions(
   }
 }
 
+/** What a list of the store shows. */
+export interface ListedSession {
+  /** The id. */
+  readonly id: string;
+  /** The record of a session, or of a replaced id. */
+  readonly record: SessionRecord | ForwardRecord;
+  /** The version of the record. */
+  readonly version: string;
+}
+
 /** Reads the records of sessions and of replaced ids, newest first; what is corrupt is passed over. */
 export async function* readRecords(
   settings: Settings,
   subject?: string,
   before?: string,
-): AsyncGenerator<{ id: string; record: SessionRecord | ForwardRecord }> {
+): AsyncGenerator<ListedSession> {
   const selection = {
     ...(subject === undefined ? {} : { subject }),
     ...(before === undefined ? {} : { before }),
   };
-  for await (const { id, record: stored } of settings.store.list(selection)) {
-    const record = parseRecord(stored);
+  for await (const listed of settings.store.list(selection)) {
+    const record = parseRecord(listed.record);
     if (record === undefined) continue;
     const isOther = subject !== undefined && !("forward" in record) &&
       record.subject !== subject;
-    if (!isOther) yield { id, record };
+    if (!isOther) yield { id: listed.id, record, version: listed.version };
   }
 }

@@ -19,8 +19,8 @@ import type { EndReason, RefusalReason } from "./events.ts";
 import type { VersionedRecord } from "./session_store.ts";
 import { matchesHash, sealSecret, type Token } from "./token.ts";
 
-/** An id may have been replaced this often within one grace. */
-const MAX_FORWARDS = 64;
+/** An id may have been replaced this often within one grace: as a token's, and as one that is named. */
+const MAX_FORWARDS = { token: 64, id: 1_000 };
 
 const NO_HOPS: readonly string[] = [];
 
@@ -89,7 +89,8 @@ export class SessionReader {
     let { secret, found } = options;
     const hops: string[] = [];
     let revivals = 0;
-    for (let next = id; hops.length <= MAX_FORWARDS; found = undefined) {
+    const most = MAX_FORWARDS[secret === undefined ? "id" : "token"];
+    for (let next = id; hops.length <= most; found = undefined) {
       found ??= await store.get(next);
       const record = this.#verify(next, secret, found);
       if ("missing" in record) return record;
@@ -98,6 +99,7 @@ export class SessionReader {
         if (secret !== undefined) secret = sealSecret(record.sealed, secret);
         hops.push(next);
         next = record.forward;
+        if (hops.includes(next)) break; // in a circle
         continue;
       }
       const time = now();

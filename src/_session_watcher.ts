@@ -6,7 +6,7 @@
 
 import { MAX_TIMER_MS } from "./_deadlines.ts";
 import type { EndingListener } from "./_endings.ts";
-import { findMoved } from "./_lineage.ts";
+import { LineageFinder } from "./_lineage_finder.ts";
 import { expiredBy, type SessionRecord } from "./_record.ts";
 import type { Missing, SessionReader } from "./_session_reader.ts";
 import type { Settings } from "./_settings.ts";
@@ -46,6 +46,7 @@ interface Watch {
 export class SessionWatcher implements EndingListener {
   readonly #settings: Settings;
   readonly #reader: SessionReader;
+  readonly #lineages: LineageFinder;
   readonly #watches = new Map<string, Watch>();
   #poll: ReturnType<typeof setTimeout> | undefined;
   #polling = false;
@@ -54,6 +55,7 @@ export class SessionWatcher implements EndingListener {
   constructor(settings: Settings, reader: SessionReader) {
     this.#settings = settings;
     this.#reader = reader;
+    this.#lineages = new LineageFinder(settings, reader);
     reader.endings.listener = this;
   }
 
@@ -180,15 +182,15 @@ export class SessionWatcher implements EndingListener {
   async #missed(watch: Watch, { missing, id }: Missing): Promise<void> {
     const { record } = watch;
     if (missing === "unknown" && this.#reader.endings.isLeaving(id)) return;
-    const now = this.#settings.now();
-    const reason = endReasonOf(missing) ??
-      (record && expiredBy(record, now, now, this.#settings));
+    const reason = endReasonOf(missing);
     if (reason !== undefined) return this.ended(watch.id, reason);
     // it may have got a new id, and the trace of it may have gone since the last look
-    const moved = record && await findMoved(this.#settings, record);
+    const moved = record && await this.#lineages.find(record);
     if (this.#watches.get(watch.id) !== watch) return;
-    if (moved === undefined) this.ended(watch.id, "revoked");
-    else this.moved(watch.id, moved);
+    if (moved !== undefined) return this.moved(watch.id, moved);
+    const now = this.#settings.now();
+    const expired = record && expiredBy(record, now, now, this.#settings);
+    this.ended(watch.id, expired ?? "revoked");
   }
 
   #scheduleExpiry(watch: Watch, expiresAt: number): void {

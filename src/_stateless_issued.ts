@@ -64,22 +64,32 @@ export class IssuedTokens {
    *
    * @param carried The token.
    * @param now The time, in epoch milliseconds.
+   * @param isLoaded Whether it was brought in time: then a replaced id leads on for ever; no by default.
    * @returns The newest token, which may be this one, or why the session has ended;
    *   `undefined` if nothing is known of the token, as where another process issued it.
    */
   newestFor(
     { id, version }: NamedToken,
     now: number,
+    isLoaded = false,
   ): IssuedToken | Missing | undefined {
+    let isInTime = true;
     for (let at = id;;) {
       const gone = this.#gone.get(at);
       if (gone === undefined) {
         const newest = this.#lines.get(at)?.newest;
-        if (at !== id) return newest ?? { missing: "unknown", id: at };
+        // with the newest one forgotten, what is brought in time is still the session
+        if (at !== id) {
+          return newest ??
+            (isInTime ? undefined : { missing: "unknown", id: at });
+        }
         return this.#versions.get(version) && newest;
       }
       const { to, until, reason } = gone;
-      if (to === undefined || now >= until) return { missing: reason, id: at };
+      isInTime &&= now < until;
+      if (to === undefined || !isInTime && !isLoaded) {
+        return { missing: reason, id: at };
+      }
       at = to;
     }
   }
@@ -112,7 +122,9 @@ export class IssuedTokens {
     this.#versions.set(issued.version, true);
     if (base === undefined) return;
     this.#versions.set(base.version, true);
-    if (move !== undefined) this.#gone.set(base.id, { ...move, to: issued.id });
+    if (move === undefined) return;
+    const to = move.reason === "rotated" ? undefined : issued.id;
+    this.#gone.set(base.id, { ...move, to });
   }
 
   /** Notes that a session has ended. */

@@ -43,7 +43,8 @@ export function findNewest(
   usedAt?: number,
 ): NewestSession | Missing {
   const now = settings.now();
-  const issued = cipher.issued.newestFor(carried, now);
+  const isLoaded = usedAt !== undefined;
+  const issued = cipher.issued.newestFor(carried, now, isLoaded);
   if (issued !== undefined && "missing" in issued) return issued;
   let { id, record, version } = carried;
   if (issued !== undefined && issued.version !== version) {

@@ -302,3 +302,100 @@ Deno.test("a logout that took place unnoticed, tried again in its request, is it
     "logout",
   ]);
 });
+
+Deno.test("a replaced id leads on for the grace although the session was about to expire", async () => {
+  const clock = new TestClock();
+  const visitor = new Visitor({ clock: clock.now, idleTimeout: 60_000 });
+  await visitor.visit((session) => session.login("ada"));
+  const { token } = visitor;
+  clock.advance({ seconds: 58 });
+  await visitor.visit(regenerate);
+  clock.advance({ seconds: 9 });
+  const response = await visitor.sessions.handle(
+    new Request("https://example.com/", {
+      headers: { cookie: `__Host-session=${token}` },
+    }),
+    (session) => Response.json(session.subject ?? null),
+  );
+  assertEquals(await response.json(), "ada");
+});
+
+Deno.test("Session.signal does not take the end of a replaced id for the session's", async () => {
+  const clock = new TestClock();
+  const memory = new MemoryStore();
+  const options = {
+    store: memory,
+    clock: clock.now,
+    idleTimeout: 60_000,
+    rotationGrace: 1_000,
+  };
+  // blind, so that it looks when the session that it knows of has expired
+  const blind = new SessionManager({
+    ...options,
+    store: listening(memory, {}),
+    pollInterval: 30,
+  });
+  const there = new SessionManager(options);
+  const visitor = await signedIn(there);
+  await using stream = await openStream(blind, visitor.token);
+  await settled();
+  clock.advance({ seconds: 50 });
+  await visitor.visit(regenerate);
+  clock.advance({ seconds: 20 });
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  assertEquals(stream.signal.aborted, false);
+});
+
+testOnStores(
+  "Session.id follows a new id also while the handler still runs",
+  async ({ store }) => {
+    const sessions = new SessionManager({ store });
+    const visitor = await signedIn(sessions);
+    const response = await sessions.handle(
+      new Request("https://example.com/", {
+        headers: { cookie: `__Host-session=${visitor.token}` },
+      }),
+      async (session) => {
+        session.signal;
+        const before = session.id;
+        await visitor.visit(regenerate);
+        await until(() => session.id !== before);
+        return Response.json((await sessions.get(session.id))?.subject);
+      },
+    );
+    assertEquals(await response.json(), "ada");
+  },
+);
+
+Deno.test("LineageFinder looks for all that are missed at a time with one list, begun after the last of them", async () => {
+  const memory = new MemoryStore();
+  const there = new SessionManager({ store: memory, rotationGrace: 0 });
+  const visitors = await Promise.all(
+    Array.from({ length: 20 }, () => signedIn(there)),
+  );
+  const store = listening(memory, {});
+  const here = new SessionManager({
+    store,
+    pollInterval: 20,
+    rotationGrace: 0,
+  });
+  const streams = await Promise.all(
+    visitors.map(({ token }) => openStream(here, token)),
+  );
+  await settled();
+  const before = store.lists;
+  await Promise.all(
+    visitors.map((visitor, index) =>
+      visitor.visit((session) =>
+        index % 2 === 0 ? session.regenerate() : session.logout()
+      )
+    ),
+  );
+  const ended = streams.filter((_, index) => index % 2 === 1);
+  await until(() => ended.every(({ signal }) => signal.aborted));
+  assert(store.lists - before <= 4, `${store.lists - before} lists`);
+  for (const [index, { signal }] of streams.entries()) {
+    assertEquals(signal.aborted, index % 2 === 1);
+  }
+  for (const stream of streams) await stream[Symbol.asyncDispose]();
+});
