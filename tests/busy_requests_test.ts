@@ -30,18 +30,6 @@ Deno.test("two managers of one name are noticed though the second is made within
   assertEquals(store.size, 0);
 });
 
-Deno.test("a request is left to other managers when the first is done, whenever they were made", async () => {
-  const request = newRequest();
-  const cookie = { name: "fresh" };
-  const first = new SessionManager({ store: new MemoryStore(), cookie });
-  let second: SessionManager | undefined;
-  await first.handle(request, () => {
-    second = new SessionManager({ store: new MemoryStore(), cookie });
-    return new Response();
-  });
-  await second?.handle(request, () => new Response());
-});
-
 Deno.test("two managers of one name are noticed however many requests are under way", async () => {
   const outer = new SessionManager({ store: new MemoryStore() });
   const inner = new SessionManager({ store: new MemoryStore() });

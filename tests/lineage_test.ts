@@ -33,10 +33,12 @@ function listening(
     get: (id) => store.get(id),
     commit: (commit) => store.commit(commit),
     async *list(options) {
-      await list?.(++lists);
+      lists++;
+      await list?.(lists);
       const listed = await Array.fromAsync(store.list(options));
       for (const { id } of listed) {
-        await entry?.(++entries);
+        entries++;
+        await entry?.(entries);
         const found = await store.get(id);
         if (found !== undefined) yield { id, ...found };
       }
