@@ -110,6 +110,6 @@ async function find(writer: StoreWriter, id: string): Promise<Spared> {
     ids: named,
     lineages: found.flatMap((one) =>
       "missing" in one ? [] : lineageOf(one.record)
-    ),
+    ).filter((lineage) => lineage !== ""),
   };
 }
