@@ -42,7 +42,7 @@ function load<Name extends keyof NodeModules>(name: Name): NodeModules[Name] {
   const module = process?.getBuiltinModule?.(name);
   if (module === undefined) {
     throw new TypeError(
-      `Cannot use sessions: the runtime must have ${name} in process.getBuiltinModule, as Deno 2, Node.js 20.16 or 22.3, Bun and Workers with nodejs_compat do: received none`,
+      `Cannot use sessions: the runtime must have ${name} in process.getBuiltinModule, as Deno 2.1, Node.js 20.16 or 22.3, Bun and Workers with nodejs_compat do: received none`,
     );
   }
   return module;
