@@ -11,6 +11,7 @@
 interface NodeModules {
   readonly "node:buffer": typeof import("node:buffer");
   readonly "node:crypto": typeof import("node:crypto");
+  readonly "node:util": typeof import("node:util");
   readonly "node:v8": typeof import("node:v8");
 }
 
@@ -33,17 +34,28 @@ export function nodeV8(): NodeModules["node:v8"] {
   return v8 ??= load("node:v8");
 }
 
+/** Returns `node:util`, which may be missing. */
+export function nodeUtil(): NodeModules["node:util"] | undefined {
+  return find("node:util");
+}
+
 function load<Name extends keyof NodeModules>(name: Name): NodeModules[Name] {
-  const { process } = globalThis as {
-    process?: {
-      getBuiltinModule?: (name: Name) => NodeModules[Name] | undefined;
-    };
-  };
-  const module = process?.getBuiltinModule?.(name);
+  const module = find(name);
   if (module === undefined) {
     throw new TypeError(
       `Cannot use sessions: the runtime must have ${name} in process.getBuiltinModule, as Deno 2.1, Node.js 20.16 or 22.3, Bun and Workers with nodejs_compat do: received none`,
     );
   }
   return module;
+}
+
+function find<Name extends keyof NodeModules>(
+  name: Name,
+): NodeModules[Name] | undefined {
+  const { process } = globalThis as {
+    process?: {
+      getBuiltinModule?: (name: Name) => NodeModules[Name] | undefined;
+    };
+  };
+  return process?.getBuiltinModule?.(name);
 }

@@ -74,7 +74,7 @@ export class RequestServer {
       session?.discard();
       return await this.#fail(error, request);
     } finally {
-      leaveRequest(request, this.#settings, visit);
+      leaveRequest(request, settings, visit);
     }
   }
 
@@ -114,7 +114,7 @@ export class RequestServer {
       return await this.#fail(error, request);
     } finally {
       over = true;
-      leaveRequest(request, this.#settings, visit);
+      leaveRequest(request, settings, visit);
     }
   }
 
@@ -183,10 +183,14 @@ export class RequestServer {
   /** Loads what a request brings; at once, if it brings nothing. */
   #load(request: Request): LoadResult | Promise<LoadResult> {
     const { trace } = this.#settings;
+    return trace === undefined
+      ? this.#read(request)
+      : traced(trace, "session.load", () => this.#read(request));
+  }
+
+  #read(request: Request): LoadResult | Promise<LoadResult> {
     try {
-      return trace === undefined
-        ? this.#loader.load(request)
-        : traced(trace, "session.load", () => this.#loader.load(request));
+      return this.#loader.load(request);
     } catch (error) {
       throw isRequest(request) ? error : noRequest(request);
     }

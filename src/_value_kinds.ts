@@ -4,6 +4,8 @@
  * @module
  */
 
+import { nodeUtil } from "./_node.ts";
+
 /** So many elements are looked at one by one; for more, `node:util` is asked. */
 const FEW = 64;
 
@@ -97,25 +99,19 @@ type Compare = (a: object, b: object) => boolean;
 let known: Compare | false | undefined;
 
 function comparison(): Compare | false {
-  return known ??= findComparison(globalThis);
+  return known ??= checkComparison(nodeUtil()?.isDeepStrictEqual);
 }
 
 /**
- * Finds what compares typed arrays, their properties included, in two microseconds.
+ * Makes sure that a function compares typed arrays with their properties.
  *
- * That is `isDeepStrictEqual` of `node:util`; in the language itself there is only the
- * list of all their keys, which takes over a millisecond for 60 KB.
+ * `isDeepStrictEqual` of `node:util` does, in two microseconds; in the language itself there
+ * is only the list of all their keys, which takes over a millisecond for 60 KB.
  *
- * @param runtime What may have `process.getBuiltinModule`.
+ * @param compare What the runtime has, if anything.
  * @returns The function; `false` where there is none, or it overlooks properties.
  */
-export function findComparison(runtime: object): Compare | false {
-  const { process } = runtime as {
-    process?: {
-      getBuiltinModule?: (name: string) => { isDeepStrictEqual?: Compare };
-    };
-  };
-  const compare = process?.getBuiltinModule?.("node:util")?.isDeepStrictEqual;
+export function checkComparison(compare: Compare | undefined): Compare | false {
   const odd = Object.assign(new Uint8Array(1), { property: true });
   return compare !== undefined && !compare(odd, new Uint8Array(1)) && compare;
 }

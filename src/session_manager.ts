@@ -234,6 +234,7 @@ export class SessionManager<
    * @returns Whether there was one.
    * @throws {TypeError} If the manager is stateless.
    * @throws {SessionStoreError} If the store fails.
+   * @throws {SessionConflictError} If other writers kept winning.
    */
   async revoke(id: string): Promise<boolean> {
     this.#assertStored("revoke session");
@@ -251,6 +252,7 @@ export class SessionManager<
    * @throws {TypeError} If the subject is no string, an option is unknown, or the manager is
    *   stateless.
    * @throws {SessionStoreError} If the store fails; some may have ended by then.
+   * @throws {SessionConflictError} If a session got new ids faster than it could be ended.
    */
   async revokeAll(
     subject: string,

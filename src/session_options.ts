@@ -82,7 +82,8 @@ export interface SessionOptions<Data extends object = UntypedData> {
   /**
    * A Standard Schema of the whole data (zod, valibot, arktype …). Applied when a commit
    * writes changed data, and when a session is loaded, so that its defaults and
-   * transforms migrate old data; it must accept what it returned.
+   * transforms migrate old data; it must accept what it returned. Data that was emptied is
+   * stored whatever the schema makes of it.
    *
    * @default none
    */

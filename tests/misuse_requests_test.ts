@@ -21,7 +21,9 @@ const OTHERS: [unknown, string][] = [
 
 for (const [other, name] of OTHERS) {
   Deno.test(`what is no Request is told so: ${name}`, async () => {
-    const sessions = new SessionManager({ store: new MemoryStore() });
+    const store = new MemoryStore();
+    const sessions = new SessionManager({ store });
+    const traced = new SessionManager({ store, trace: (_, run) => run() });
     const request = other as Request;
     const handled = withSession((_, session) => {
       session.get("a");
@@ -37,6 +39,7 @@ for (const [other, name] of OTHERS) {
         () => handled(request),
         () => loaded(request),
         () => sessions.load(request),
+        () => traced.load(request),
       ]
     ) await assertRejects(async () => await call(), TypeError, want);
   });
