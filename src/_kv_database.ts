@@ -145,7 +145,7 @@ export class KvConnection {
   readSlots = READ_SLOTS;
   /** How many atomic operations to have in flight. */
   writeSlots = 1;
-  /** Whether {@linkcode probe} was called. */
+  /** Whether it is known how many checks the database takes, or about to be. */
   probed = false;
   readonly #open: () => KvDatabase | PromiseLike<KvDatabase>;
   readonly #owned: boolean;
@@ -202,6 +202,7 @@ export class KvConnection {
   tookTooManyChecks(): boolean {
     const isNews = this.atomicChecks > REMOTE_ATOMIC_CHECKS;
     this.atomicChecks = REMOTE_ATOMIC_CHECKS;
+    this.probed = true;
     if (!FILE_TAKES_MORE) return isNews;
     this.isFar = true;
     this.readSlots = REMOTE_SLOTS;
