@@ -24,6 +24,8 @@ export function isDropped(
   name: string,
 ): boolean {
   if (!request.url.startsWith("http://")) return false;
+  // the host is what the client sent, and may be none
+  if (!URL.canParse(request.url)) return false;
   if (LOCAL_HOST.test(new URL(request.url).hostname)) return false;
   return headers.getSetCookie().some((cookie) =>
     cookie.startsWith(`${name}=`) && /;\s*secure(?:;|$)/i.test(cookie)

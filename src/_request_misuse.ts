@@ -43,6 +43,13 @@ export function unsendable(received: string): TypeError {
   );
 }
 
+/** Makes the error for a response that nothing can be added to. */
+export function unbuildable(status: number): TypeError {
+  return new TypeError(
+    `Cannot respond: the status of a response that gets a token must be from 200 to 599: received ${status}`,
+  );
+}
+
 /** Makes the error for a session that is loaded too late to be saved. */
 export function loadedLate(): SessionClosedError {
   return new SessionClosedError(

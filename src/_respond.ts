@@ -23,7 +23,8 @@ export function respond(session: RequestSession, response: Response): Response {
   if (answer === undefined && !handle.accessed) return response;
   if (response.type === "error" || response.status === 101) links?.release();
   if (response.type === "error") return response;
-  if (answer === undefined && !links?.signalled) {
+  if (answer === undefined && !(links?.signalled && isRebuildable(response))) {
+    links?.release();
     return varied(response, origin.vary);
   }
   // a 101 cannot be built anew, and is never shared: it belongs to its socket
@@ -53,10 +54,19 @@ function varied(
     addVary(response.headers, vary);
     return response;
   } catch {
+    if (!isRebuildable(response)) return response;
     const copy = rebuild(response);
     addVary(copy.headers, vary);
     return copy;
   }
+}
+
+/**
+ * Says whether a response with other headers can take the place of this one, or these
+ * headers be changed: other servers send statuses that no `Response` can be made with.
+ */
+export function isRebuildable({ status, type }: Response): boolean {
+  return status === 101 || type === "error" || status >= 200 && status <= 599;
 }
 
 /** Builds a response anew; who watches the session is let go with the end of its body. */

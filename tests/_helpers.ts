@@ -169,13 +169,15 @@ export interface RawResponse {
  * @param port Where a server listens on the loopback interface.
  * @param lines The lines of the headers, beside `Host` and `Connection: close`.
  * @param start The request line.
+ * @param host The value of `Host`.
  */
 export async function rawRequest(
   port: number,
   lines: readonly string[],
   start = "GET / HTTP/1.1",
+  host = "localhost",
 ): Promise<RawResponse> {
-  const text = [start, "Host: localhost", "Connection: close", ...lines, "", ""]
+  const text = [start, `Host: ${host}`, "Connection: close", ...lines, "", ""]
     .join("\r\n");
   const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
   const connection = await Deno.connect({ hostname: "127.0.0.1", port });
