@@ -17,20 +17,28 @@ import {
   type Job,
   mergeJobs,
 } from "./_merge.ts";
-import { touchDue } from "./_record.ts";
+import { cookieEndsEarly, touchDue } from "./_record.ts";
 import { destroy } from "./_removal.ts";
 import { commitSealed } from "./_stateless.ts";
 import type { RequestSession } from "./_request_session.ts";
 import type { Missing, StoredSession } from "./_session_reader.ts";
 import type { StoreWriter } from "./_store_writer.ts";
+import { SessionStoreError } from "./errors.ts";
 
 const NO_JOBS: readonly Job[] = [];
+
+/** A commit that waits for another one of its session. */
+interface Waiter {
+  readonly job: Job;
+  /** Since when, on the clock of `performance.now`. */
+  readonly since: number;
+}
 
 /** Commits sessions, those of one id one after the other. */
 export class Committer {
   readonly #writer: StoreWriter;
   /** The commits that wait for the one under way, by the id they were loaded under. */
-  readonly #waiting = new Map<string, Job[] | undefined>();
+  readonly #waiting = new Map<string, Waiter[] | undefined>();
 
   /** How many sessions have a commit under way. */
   get busy(): number {
@@ -60,14 +68,36 @@ export class Committer {
         ? Promise.resolve()
         : createSession(this.#writer, request, changes);
     }
+    const now = settings.now();
     const touches = origin.transport !== undefined &&
-      touchDue(loaded.record, settings.now(), settings);
-    if (!isEmpty(changes) || touches) {
-      return this.#enqueue(request, loaded, changes);
+      touchDue(loaded.record, now, settings);
+    const reissues = loaded.hops.length > 0 || origin.stale;
+    if (
+      !isEmpty(changes) || touches ||
+      reissues && cookieEndsEarly(loaded.record, now, settings)
+    ) return this.#enqueue(request, loaded, changes);
+    return reissues ? this.#reissue(request, loaded) : Promise.resolve();
+  }
+
+  /**
+   * Hands out the token in force: between the commit and the response the session may have
+   * moved on, or ended, and the client may have a newer token.
+   *
+   * @param request The request.
+   */
+  async renew(request: RequestSession): Promise<void> {
+    const { issued } = request;
+    const { settings } = this.#writer;
+    if (issued === undefined || settings.cipher !== undefined) return;
+    try {
+      const found = await findAgain(this.#writer, request, issued);
+      if ("missing" in found) request.withdraw();
+      else if (found.id !== issued.id) {
+        request.settle(found, found.secret, settings.now());
+      }
+    } catch {
+      // reported by the store's guard; what was committed is told
     }
-    return loaded.hops.length > 0 || origin.stale
-      ? this.#reissue(request, loaded)
-      : Promise.resolve();
   }
 
   /**
@@ -92,10 +122,12 @@ export class Committer {
     return new Promise((resolve, reject) => {
       const job: Job = { request, base, changes, resolve, reject };
       if (!this.#writer.settings.batch) return void this.#drain(job);
-      const waiting = this.#waiting.get(base.id);
-      if (waiting !== undefined) waiting.push(job);
-      else if (this.#waiting.has(base.id)) this.#waiting.set(base.id, [job]);
-      else {
+      if (this.#waiting.has(base.id)) {
+        const waiter = { job, since: performance.now() };
+        const waiting = this.#waiting.get(base.id);
+        if (waiting === undefined) this.#waiting.set(base.id, [waiter]);
+        else waiting.push(waiter);
+      } else {
         this.#waiting.set(base.id, undefined);
         void this.#drain(job);
       }
@@ -112,6 +144,7 @@ export class Committer {
         await this.#write(jobs, start);
       } catch (error) {
         for (const { reject } of jobs) reject(error);
+        if (error instanceof SessionStoreError) this.#rejectLate(id, error);
       }
       start = undefined;
       jobs = this.#takeWaiting(id);
@@ -123,10 +156,20 @@ export class Committer {
   #takeWaiting(id: string): readonly Job[] {
     const waiting = this.#waiting.get(id);
     if (waiting === undefined) return NO_JOBS;
-    const next = waiting.findIndex(({ changes }) =>
-      changes.identity !== undefined
+    const next = waiting.findIndex(({ job }) =>
+      job.changes.identity !== undefined
     );
-    return waiting.splice(0, next === -1 ? waiting.length : Math.max(1, next));
+    return waiting.splice(0, next === -1 ? waiting.length : Math.max(1, next))
+      .map(({ job }) => job);
+  }
+
+  /** Fails with a store that does not answer those who have waited as long for it as it may take. */
+  #rejectLate(id: string, error: SessionStoreError): void {
+    const waiting = this.#waiting.get(id) ?? [];
+    const latest = performance.now() - this.#writer.settings.storeTimeout;
+    const inTime = waiting.findIndex(({ since }) => since > latest);
+    const late = waiting.splice(0, inTime === -1 ? waiting.length : inTime);
+    for (const { job } of late) job.reject(error);
   }
 
   /** Writes jobs that can be written together; those that are not settled by then fail with it. */

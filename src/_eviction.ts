@@ -4,9 +4,10 @@
  * @module
  */
 
+import { inBatches } from "./_batches.ts";
 import { findLiving, lineageOf, type LivingSession } from "./_lineage.ts";
 import type { SessionRecord } from "./_record.ts";
-import { endEach, endListed } from "./_removal.ts";
+import { endListed } from "./_removal.ts";
 import type { StoreWriter } from "./_store_writer.ts";
 
 /** A sign-in that is further ahead of this clock was made by one that goes wrong. */
@@ -15,18 +16,26 @@ const CLOCK_SKEW_MS = 10_000;
 /**
  * Ends the oldest sessions of a subject, as many as are too many; never rejects: the
  * login stands, and the next one evicts what could not be ended.
+ *
+ * Those who sign in at the same time are counted together.
  */
 export async function evict(
   writer: StoreWriter,
   subject: string,
 ): Promise<void> {
+  if (writer.settings.maxSessionsPerSubject === Infinity) return;
+  await writer.evictions.join(subject, () => evictNow(writer, subject));
+}
+
+async function evictNow(writer: StoreWriter, subject: string): Promise<void> {
   const { settings, reader } = writer;
-  if (settings.maxSessionsPerSubject === Infinity) return;
   try {
-    const living = await findLiving(settings, reader, subject);
+    const living = await findLiving(settings, reader, subject, {
+      removeExpired: true,
+    });
     const latest = settings.now() + CLOCK_SKEW_MS;
     living.sort((a, b) => compareAges(a, b, latest));
-    await endEach(
+    await inBatches(
       living.slice(settings.maxSessionsPerSubject),
       // one that fails, which an event reports, leaves the others to be ended
       (session) => endListed(writer, session, "evicted").catch(() => false),

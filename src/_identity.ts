@@ -18,10 +18,20 @@ import {
   mergeJobs,
   noteTried,
 } from "./_merge.ts";
-import { type ForwardRecord, touchDue, touched } from "./_record.ts";
-import type { RequestSession } from "./_request_session.ts";
+import { remembersNonce } from "./_nonce.ts";
+import {
+  cookieEndsEarly,
+  type ForwardRecord,
+  parseRecord,
+  type SessionRecord,
+  touchDue,
+  touched,
+} from "./_record.ts";
+import type { Birth, RequestSession } from "./_request_session.ts";
+import type { LoadedState } from "./_session_io.ts";
 import type { Missing, StoredSession } from "./_session_reader.ts";
 import { deletesOf, putOf, type StoreWriter } from "./_store_writer.ts";
+import { checkLoaded } from "./_validation.ts";
 import type { StorePut } from "./session_store.ts";
 import { hashSecret, sealSecret } from "./token.ts";
 
@@ -53,27 +63,68 @@ async function storeNew(
   request: RequestSession,
   changes: Changes,
 ): Promise<void> {
+  const { settings } = writer;
   const { id } = request.handle;
-  const { newSecret: secret, nonce } = request;
-  const { record, data, now } = await draft(
-    writer.settings,
-    request,
-    changes,
-    undefined,
-  );
-  const stored = { ...record, secretHash: hashSecret(secret), nonce };
-  const commit = {
-    check: [{ id, version: null }],
-    put: [putOf(id, stored, now)],
-    delete: [],
-  };
-  if (!await writer.write(commit, { id, nonce })) {
+  const birth = request.conceive();
+  let born = await findBorn(writer, request, id);
+  if (born === undefined) {
+    const { record, data, now } = await draft(
+      settings,
+      request,
+      changes,
+      undefined,
+    );
+    const stored = madeWith(birth, record);
+    const commit = {
+      check: [{ id, version: null }],
+      put: [putOf(id, stored, now)],
+      delete: [],
+    };
+    const { nonce, secret } = birth;
+    born = await writer.write(commit, { id, nonce })
+      ? { state: { id, record: stored, data }, secret, now }
+      : await findBorn(writer, request, id);
+  }
+  if (born === undefined) {
     throw new TypeError(
       `Cannot create session: want an id that is free: received ${id}`,
     );
   }
-  request.settle({ id, record: stored, data }, secret, now);
-  writer.settings.emit({ type: "created", id });
+  request.settle(born.state, born.secret, born.now);
+  settings.emit({ type: "created", id });
+}
+
+/** A record that there was none of before. */
+interface Born {
+  readonly state: LoadedState;
+  /** The secret that it was made with. */
+  readonly secret: string;
+  /** When it was made, or found. */
+  readonly now: number;
+}
+
+/** Finds the record of an id that an earlier try of the same commit has made unnoticed. */
+async function findBorn(
+  { settings }: StoreWriter,
+  { births }: RequestSession,
+  id: string,
+): Promise<Born | undefined> {
+  if (births.length < 2) return undefined;
+  const record = parseRecord((await settings.store.get(id))?.record);
+  if (record === undefined || "forward" in record) return undefined;
+  const birth = births.find(({ nonce }) => remembersNonce(record.nonce, nonce));
+  if (birth === undefined) return undefined;
+  const data = await checkLoaded(settings, id, record.data);
+  const state = { id, record, data };
+  return { state, secret: birth.secret, now: settings.now() };
+}
+
+/** Makes the first record of an id. */
+function madeWith(
+  { nonce, secret }: Birth,
+  record: SessionRecord,
+): SessionRecord {
+  return { ...record, secretHash: hashSecret(secret), nonce };
 }
 
 /** What signs in: the commit of a request that brought a session, or none. */
@@ -101,7 +152,7 @@ export async function signIn(
   const { request, changes, base: loaded } = job;
   const { id, subject } = identity;
   const { settings } = writer;
-  const { newSecret: secret, nonce } = request;
+  const birth = request.conceive();
   const read = async () => {
     if (loaded === undefined) return undefined;
     const found = await findAgain(writer, request, loaded);
@@ -110,31 +161,35 @@ export async function signIn(
   const expired = start && expiredSince(writer, request, start);
   let base = start === undefined || expired ? await read() : start;
   for (let attempt = 1;; attempt++) {
-    const { record, data, now } = await draft(
-      writer.settings,
-      request,
-      changes,
-      base,
-    );
-    const stored = {
-      ...signedIn(record, identity, now, settings),
-      secretHash: hashSecret(secret),
-      nonce,
-    };
-    const commit = {
-      check: base === undefined
-        ? [{ id, version: null }]
-        : [{ id: base.id, version: base.version }, { id, version: null }],
-      put: [putOf(id, stored, now)],
-      delete: base === undefined
-        ? []
-        : deletesOf([base.id, ...base.hops], base.record.subject),
-    };
-    if (await writer.write(commit, { id, nonce })) {
+    let born = await findBorn(writer, request, id);
+    const replaced = born === undefined ? base : loaded;
+    if (born === undefined) {
+      const { record, data, now } = await draft(
+        settings,
+        request,
+        changes,
+        base,
+      );
+      const stored = madeWith(birth, signedIn(record, identity, now, settings));
+      const commit = {
+        check: base === undefined
+          ? [{ id, version: null }]
+          : [{ id: base.id, version: base.version }, { id, version: null }],
+        put: [putOf(id, stored, now)],
+        delete: base === undefined
+          ? []
+          : deletesOf([base.id, ...base.hops], base.record.subject),
+      };
+      const { nonce, secret } = birth;
+      if (await writer.write(commit, { id, nonce })) {
+        born = { state: { id, record: stored, data }, secret, now };
+      }
+    }
+    if (born !== undefined) {
       settleFlash(changes.taken);
-      request.settle({ id, record: stored, data }, secret, now);
-      if (base === undefined) settings.emit({ type: "created", id });
-      else writer.reader.ended(base.id, "rotated", base.hops);
+      request.settle(born.state, born.secret, born.now);
+      if (replaced === undefined) settings.emit({ type: "created", id });
+      else writer.reader.ended(replaced.id, "rotated", replaced.hops);
       settings.emit({ type: "login", id });
       return await evict(writer, subject);
     }
@@ -160,7 +215,7 @@ export async function regenerate(
   const id = changes.identity?.type === "regenerate"
     ? changes.identity.id
     : request.nextId();
-  const { newSecret: secret, nonce } = request;
+  const { secret, nonce } = request.rotation;
   noteTried([job], nonce);
   let base: StoredSession | Missing = start ??
     await findAgain(writer, request, loaded);
@@ -181,7 +236,8 @@ export async function regenerate(
       base,
     );
     const stored = {
-      ...(touchDue(record, now, settings)
+      ...(touchDue(record, now, settings) ||
+          cookieEndsEarly(record, now, settings)
         ? touched(record, now, settings)
         : record),
       secretHash: hashSecret(secret),

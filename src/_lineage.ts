@@ -4,6 +4,7 @@
  * @module
  */
 
+import { inBatches } from "./_batches.ts";
 import { firstNonce } from "./_nonce.ts";
 import { expiredBy, type SessionRecord } from "./_record.ts";
 import { readRecords } from "./_session_list.ts";
@@ -34,15 +35,19 @@ export function lineageOf({ nonce }: SessionRecord): string {
  * @param settings The manager's settings.
  * @param reader What follows replaced ids.
  * @param subject The subject.
+ * @param options `removeExpired`: whether what has expired is to be gone for good, or a request
+ *   that began to use it in time could go on with it; `false` by default.
  * @returns The sessions, in no order.
  */
 export async function findLiving(
   settings: Settings,
   reader: SessionReader,
   subject: string,
+  { removeExpired = false }: { removeExpired?: boolean } = {},
 ): Promise<LivingSession[]> {
   const living: LivingSession[] = [];
   const listed = new Set<string>();
+  const doubtful = new Set<string>();
   const successors = new Set<string>();
   for await (const one of readRecords(settings, subject)) {
     const { id, record, version } = one;
@@ -51,14 +56,17 @@ export async function findLiving(
     if ("forward" in record) successors.add(record.forward);
     else if (expiredBy(record, now, now, settings) === undefined) {
       living.push({ id, record, version });
-    }
+    } else if (removeExpired) doubtful.add(id);
   }
   for (const successor of successors) {
-    if (listed.has(successor)) continue;
-    const found = await reader.find(successor, { dataNeeded: false });
-    if (!("missing" in found) && found.record.subject === subject) {
-      living.push(found);
-    }
+    if (!listed.has(successor)) doubtful.add(successor);
+  }
+  const found = await inBatches(
+    [...doubtful],
+    (id) => reader.find(id, { dataNeeded: false }),
+  );
+  for (const one of found) {
+    if (!("missing" in one) && one.record.subject === subject) living.push(one);
   }
   return living;
 }

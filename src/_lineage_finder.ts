@@ -6,6 +6,7 @@
 
 import { findLiving, lineageOf } from "./_lineage.ts";
 import type { SessionRecord } from "./_record.ts";
+import { Rounds } from "./_rounds.ts";
 import type { SessionReader } from "./_session_reader.ts";
 import type { Settings } from "./_settings.ts";
 
@@ -19,10 +20,7 @@ type Ids = ReadonlyMap<string, string>;
 export class LineageFinder {
   readonly #settings: Settings;
   readonly #reader: SessionReader;
-  /** The lists that are being read. */
-  readonly #reading = new Map<string, Promise<unknown>>();
-  /** Those that come next: one that is being read may have passed what is looked for. */
-  readonly #next = new Map<string, Promise<Ids>>();
+  readonly #lists = new Rounds<Ids>();
 
   /** Constructs a finder. */
   constructor(settings: Settings, reader: SessionReader) {
@@ -40,25 +38,12 @@ export class LineageFinder {
     const { subject } = record;
     const lineage = lineageOf(record);
     if (subject === undefined || lineage === "") return undefined;
-    let ids = this.#next.get(subject);
-    if (ids === undefined) {
-      ids = this.#read(subject, this.#reading.get(subject));
-      this.#next.set(subject, ids);
-    }
-    return (await ids).get(lineage);
+    const ids = await this.#lists.join(subject, () => this.#list(subject));
+    return ids.get(lineage);
   }
 
-  async #read(subject: string, before: Promise<unknown> | undefined) {
-    await before?.catch(() => {});
-    await undefined; // so that those of this moment come along
-    const reading = findLiving(this.#settings, this.#reader, subject);
-    this.#next.delete(subject);
-    this.#reading.set(subject, reading);
-    try {
-      const living = await reading;
-      return new Map(living.map(({ id, record }) => [lineageOf(record), id]));
-    } finally {
-      if (this.#reading.get(subject) === reading) this.#reading.delete(subject);
-    }
+  async #list(subject: string): Promise<Ids> {
+    const living = await findLiving(this.#settings, this.#reader, subject);
+    return new Map(living.map(({ id, record }) => [lineageOf(record), id]));
   }
 }

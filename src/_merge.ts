@@ -13,7 +13,12 @@ import {
 import { settleFlash } from "./_flash_claims.ts";
 import { findMoved } from "./_lineage.ts";
 import { remembersNonce } from "./_nonce.ts";
-import { expiredBy, type SessionRecord, touchDue, touched } from "./_record.ts";
+import {
+  cookieEndsEarly,
+  type SessionRecord,
+  touchDue,
+  touched,
+} from "./_record.ts";
 import type { RequestSession } from "./_request_session.ts";
 import type { Missing, StoredSession } from "./_session_reader.ts";
 import type { Settings } from "./_settings.ts";
@@ -82,7 +87,9 @@ export async function mergeJobs(
 
     const now = settings.now();
     const touch = jobs.some(isRequest) &&
-      touchDue(current.record, now, settings);
+      (touchDue(current.record, now, settings) ||
+        jobs.some(tellsLifetime) &&
+          cookieEndsEarly(merged, now, settings));
     const onlyReads = jobs.every(({ changes }) => isEmpty(changes));
     if (onlyReads && (!touch || attempt > TOUCH_ATTEMPTS)) {
       return settle(applied, current, current.record, now);
@@ -244,9 +251,9 @@ export function expiredSince(
   request: RequestSession,
   base: StoredSession,
 ): Missing | undefined {
-  const now = writer.settings.now();
-  const missing = expiredBy(base.record, now, request.usedAt, writer.settings);
-  return missing === undefined ? undefined : { missing, id: base.id };
+  const { id, record } = base;
+  const missing = writer.reader.expiredBy(id, record, request.usedAt);
+  return missing === undefined ? undefined : { missing, id };
 }
 
 /** Reads the session again that a request has loaded, under whatever id it has by now. */
@@ -272,6 +279,12 @@ async function findNow(
   return "missing" in moved
     ? moved
     : { ...moved, hops: [base.id, ...moved.hops] };
+}
+
+/** Whether the client of a request is to be told how long to keep its token. */
+function tellsLifetime({ request, base, changes }: Job): boolean {
+  return base.hops.length > 0 || request.origin.stale ||
+    changes.persistent !== undefined;
 }
 
 /** Edits outside of requests are no use of a session by its client. */

@@ -22,7 +22,7 @@ const REMEMBERED = 32;
 /** How many of them are of one source that makes those of a session one after the other. */
 const REMEMBERED_OF_ONE = 4;
 
-/** So many commits of a source may be in doubt at a time. */
+/** So many commits of a source may be in doubt at a time, those under way apart. */
 const MAX_DOUBTS = 10_000;
 
 let counter = 0;
@@ -33,6 +33,9 @@ export class NonceSource {
   /** What its names end with: sources that share it only forget a little sooner. */
   readonly #suffix = toDigits(sources++, SOURCE_LENGTH);
   readonly #remembered: number;
+  /** Those of which it is not known yet whether they took place. */
+  readonly #underWay = new Set<string>();
+  /** Those of which nobody will be told. */
   readonly #doubts = new Set<string>();
 
   /**
@@ -50,8 +53,19 @@ export class NonceSource {
     return PROCESS + toDigits(++counter, COUNTER_LENGTH) + this.#suffix;
   }
 
+  /** Notes that a commit begins: others may push its name out before it is looked for. */
+  begin(nonce: string): void {
+    this.#underWay.add(nonce);
+  }
+
+  /** Notes that it is known whether a commit took place. */
+  end(nonce: string): void {
+    this.#underWay.delete(nonce);
+  }
+
   /** Notes that nobody knows whether a commit took place, so that it is looked for later. */
   doubt(nonce: string): void {
+    this.#underWay.delete(nonce);
     this.#doubts.add(nonce);
     if (this.#doubts.size <= MAX_DOUBTS) return;
     const [oldest] = this.#doubts;
@@ -61,8 +75,9 @@ export class NonceSource {
   /**
    * Puts a commit's name before those that a record remembers.
    *
-   * Of those, the first of all stays, and the latest: of this source a few, and those in
-   * doubt, so that a busy writer does not push out what another one looks for.
+   * Of those, the first of all stays, and the latest: of this source a few, and those that it
+   * does not know the outcome of, so that a busy writer does not push out what another one
+   * looks for.
    */
   remember(nonce: string, remembered: string): string {
     const first = remembered.length - NONCE_LENGTH;
@@ -73,13 +88,14 @@ export class NonceSource {
     let rest = 0;
     for (let start = 0; start < first; start += NONCE_LENGTH) {
       const end = start + NONCE_LENGTH;
-      const isDoubted = this.#doubts.size > 0 &&
-        this.#doubts.has(remembered.slice(start, end));
-      const isOwn = !isDoubted && remembered.startsWith(PROCESS, start) &&
+      const isOwn = remembered.startsWith(PROCESS, start) &&
         remembered.startsWith(this.#suffix, end - SOURCE_LENGTH);
-      const isFull = isOwn && own === this.#remembered ||
-        count >= (isDoubted ? 2 * REMEMBERED : REMEMBERED - 1);
-      if (isFull) {
+      const isFull = isOwn && own >= this.#remembered ||
+        count >= REMEMBERED - 1;
+      if (
+        isFull && !(isOwn && count < 2 * REMEMBERED &&
+          this.#isOpen(remembered.slice(start, end)))
+      ) {
         result += remembered.slice(rest, start);
         rest = end;
       } else {
@@ -88,6 +104,11 @@ export class NonceSource {
       }
     }
     return result + remembered.slice(rest);
+  }
+
+  /** Whether the outcome of a commit is not known. */
+  #isOpen(nonce: string): boolean {
+    return this.#underWay.has(nonce) || this.#doubts.has(nonce);
   }
 }
 

@@ -193,6 +193,40 @@ export function touchDue(
     record.endsAt > now + lifetimes.absoluteTimeout;
 }
 
+/**
+ * Says whether a cookie, whose Max-Age is in whole seconds, would end so long before its session
+ * that a session in use could lose it: more than a tenth of the idle timeout after the use.
+ */
+export function cookieEndsEarly(
+  { persistent, expiresAt, endsAt }: SessionRecord,
+  now: number,
+  { idleTimeout }: Lifetimes,
+): boolean {
+  const idle = Math.min(idleTimeout, MAX_AGE_MS);
+  const seconds = Math.floor(Math.min(expiresAt - now, idle) / 1_000);
+  return persistent && expiresAt < endsAt &&
+    seconds < Math.floor(idle / 1_000) && // a touch would help
+    seconds * 1_000 < idle * (1 - 1 / TOUCH_FRACTION);
+}
+
+/**
+ * Says when a session ends unless it is used; never later than the absolute timeout from now,
+ * whatever a clock that goes ahead has written.
+ *
+ * @param record The session.
+ * @param now The time, in epoch milliseconds; `-Infinity` if nobody knows.
+ * @param lifetimes The lifetimes of sessions.
+ */
+export function latestEnd(
+  { expiresAt }: SessionRecord,
+  now: number,
+  { absoluteTimeout }: Lifetimes,
+): number {
+  return now === -Infinity
+    ? expiresAt
+    : Math.min(expiresAt, now + absoluteTimeout);
+}
+
 /** Moves the idle expiry of a record on; never past its absolute one. */
 export function touched(
   record: SessionRecord,

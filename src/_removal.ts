@@ -14,9 +14,6 @@ import type { EndReason } from "./events.ts";
 /** So many of the replaced ids that led to a session are deleted with it. */
 const MAX_HOPS = 64;
 
-/** So many sessions are ended at a time: what one atomic write of Deno KV can check. */
-const BATCH = 100;
-
 /**
  * Ends the session of a request.
  *
@@ -83,26 +80,6 @@ export async function endListed(
   const listed = { id, record, version, data, secret: undefined, hops: [] };
   const find = () => writer.reader.find(id, { dataNeeded: false });
   return await remove(writer, listed, reason, find, tries) === undefined;
-}
-
-/**
- * Ends sessions, many at a time.
- *
- * @param sessions The sessions.
- * @param end Ends one of them; says whether it was there.
- * @returns How many were.
- */
-export async function endEach(
-  sessions: readonly LivingSession[],
-  end: (session: LivingSession) => Promise<boolean>,
-): Promise<number> {
-  let count = 0;
-  for (let from = 0; from < sessions.length; from += BATCH) {
-    const batch = sessions.slice(from, from + BATCH);
-    const ended = await Promise.all(batch.map(end));
-    count += ended.filter(Boolean).length;
-  }
-  return count;
 }
 
 /** Removes a record; returns why there was none to remove. */

@@ -17,6 +17,7 @@ import {
   isRequest,
   loadedLate,
   noRequest,
+  unbuildable,
   unsendable,
 } from "./_request_misuse.ts";
 import {
@@ -25,7 +26,7 @@ import {
   type SessionParts,
 } from "./_request_session.ts";
 import { touchDue } from "./_record.ts";
-import { respond } from "./_respond.ts";
+import { isRebuildable, respond } from "./_respond.ts";
 import type { SessionLoader } from "./_session_loader.ts";
 import type { Settings } from "./_settings.ts";
 import { isSkipped, SKIPPED_SESSION } from "./_skipped_session.ts";
@@ -72,7 +73,7 @@ export class RequestServer {
       return answer instanceof Promise ? await answer : answer;
     } catch (error) {
       session?.discard();
-      return await this.#fail(error, request);
+      return await this.#fail(error, request, session);
     } finally {
       leaveRequest(request, settings, visit);
     }
@@ -110,8 +111,9 @@ export class RequestServer {
         ? this.#answerWithout(response)
         : await this.#finish(await opening, response);
     } catch (error) {
-      await opening?.then((session) => session.discard(), () => {});
-      return await this.#fail(error, request);
+      const session = await opening?.catch(() => undefined);
+      session?.discard();
+      return await this.#fail(error, request, session);
     } finally {
       over = true;
       leaveRequest(request, settings, visit);
@@ -119,7 +121,11 @@ export class RequestServer {
   }
 
   /** Lets `onError` answer a failure of the store; throws every other error on. */
-  async #fail(error: unknown, request: Request): Promise<Response> {
+  async #fail(
+    error: unknown,
+    request: Request,
+    session: RequestSession | undefined,
+  ): Promise<Response> {
     const { onError } = this.#settings;
     if (
       onError !== undefined &&
@@ -128,7 +134,9 @@ export class RequestServer {
     ) {
       const response = await onError(error, request);
       assertResponse(response, "respond", `"onError" must return`);
-      return response;
+      if (session === undefined) return this.#answerWithout(response);
+      void session.handle.isNew; // the answer depends on the session that failed
+      return respond(session, response);
     }
     throw error;
   }
@@ -211,8 +219,11 @@ export class RequestServer {
       return respond(session, response);
     }
     if (response.bodyUsed) throw unsendable("one that was read already");
-    if (isTold(session) && response.body?.locked) {
-      throw unsendable("one that is locked to a reader");
+    if (isTold(session)) {
+      if (response.body?.locked) {
+        throw unsendable("one that is locked to a reader");
+      }
+      if (!isRebuildable(response)) throw unbuildable(response.status);
     }
     if (handle.changedLate) {
       settings.emit({
@@ -222,7 +233,14 @@ export class RequestServer {
           "A value was changed in place after session.commit(), and is not saved: change it before, or use manager.edit",
       });
     }
-    return session.commit().then(() => this.#answer(session, response));
+    const renews = session.isCommitted;
+    return session.commit().then(() =>
+      renews
+        ? this.#parts.committer.renew(session).then(() =>
+          this.#answer(session, response)
+        )
+        : this.#answer(session, response)
+    );
   }
 
   /** Answers without the session, which could not be loaded. */
@@ -265,12 +283,12 @@ export class RequestServer {
  * Of others the body is better left alone: to look at it takes longer than to commit.
  */
 function isTold(session: RequestSession): boolean {
-  const { handle, loaded, origin, settings } = session;
+  const { answer, handle, loaded, origin, settings } = session;
+  if (answer !== undefined) return true; // committed by the handler
   if (loaded === undefined || settings.cipher !== undefined) {
     return !handle.unchanged;
   }
-  return origin.stale || loaded.hops.length > 0 ||
-    handle.accessed && handle.id !== loaded.id ||
+  return origin.stale || loaded.hops.length > 0 || handle.tells ||
     touchDue(loaded.record, settings.now(), settings);
 }
 

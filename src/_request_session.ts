@@ -23,6 +23,9 @@ import { SessionClosedError, SessionStoreError } from "./errors.ts";
 import type { SessionTransport } from "./session_transport.ts";
 import { generateSecret } from "./token.ts";
 
+/** Up to this length, in characters, every name leaves room for a token in a cookie. */
+const LONG_NAME = 3_900;
+
 /** Who a session is loaded for. */
 export interface RequestOrigin {
   /** The transport that the answer goes out by; `undefined` outside of requests. */
@@ -52,6 +55,13 @@ export interface SessionCommitter {
    * @returns Settled with the commit; it never throws, but rejects.
    */
   commit(session: RequestSession, changes: Changes): Promise<void>;
+
+  /**
+   * Brings what the response tells up to date, where the commit was a while ago.
+   *
+   * @param session The session of the request.
+   */
+  renew(session: RequestSession): Promise<void>;
 }
 
 /** The manager's parts that the session of a request works with. */
@@ -64,6 +74,14 @@ export interface SessionParts {
   readonly watcher: SessionWatcher;
   /** What remembers the new ids that requests choose. */
   readonly renamings: Renamings;
+}
+
+/** What a record is made with. */
+export interface Birth {
+  /** The name of the write, which the record remembers. */
+  readonly nonce: string;
+  /** The secret that leads to it. */
+  readonly secret: string;
 }
 
 /** What a request brought. */
@@ -90,14 +108,17 @@ export class RequestSession implements SessionIo {
   mayBeGone = false;
   /** Brings the answer up to date when it is sent; `false`: it must not be sent any more. */
   renew: (() => boolean) | undefined;
-  #nonce: string | undefined;
-  #newSecret: string | undefined;
+  /** What the first record of its id is made with: each try of a commit adds one. */
+  readonly births: Birth[] = [];
+  #rotation: Birth | undefined;
   #discarded = false;
   #answer: Answer | undefined;
   #links: SessionLinks | undefined;
   #responded = false;
   /** The session as it is stored, if it is. */
   #stored: LoadedState | undefined;
+  /** The secret that belongs to what was committed. */
+  #secret: string | undefined;
   readonly #parts: SessionParts;
   #committing: Promise<void> | undefined;
 
@@ -135,9 +156,9 @@ export class RequestSession implements SessionIo {
     return this.settings;
   }
 
-  get fixedId(): string | undefined {
+  get fixedToken(): string | undefined {
     return this.origin.transport === undefined
-      ? "the new token must travel in a response: received a session outside of a request"
+      ? "the new cookie must travel in a response: received a session outside of a request"
       : undefined;
   }
 
@@ -192,14 +213,34 @@ export class RequestSession implements SessionIo {
     return id;
   }
 
-  /** The name of the write that makes an id; the same when it is tried again. */
-  get nonce(): string {
-    return this.#nonce ??= this.settings.nonces.next();
+  /** What a `regenerate` makes its record with; the same when its commit is tried again. */
+  get rotation(): Birth {
+    return this.#rotation ??= this.#conceive();
   }
 
-  /** The secret of the id that this request makes; the same when its commit is tried again. */
-  get newSecret(): string {
-    return this.#newSecret ??= generateSecret();
+  /**
+   * Makes what the first record of an id is made with: another one when the commit is tried
+   * again, so that nobody has the token of a try that reaches the store late.
+   */
+  conceive(): Birth {
+    const birth = this.#conceive();
+    this.births.push(birth);
+    return birth;
+  }
+
+  #conceive(): Birth {
+    const { codec, nonces } = this.settings;
+    const secret = generateSecret();
+    const { transport } = this.origin;
+    if (transport !== undefined && transport.name.length > LONG_NAME) {
+      // throws if there is no room for a token, before anything is stored
+      transport.write(
+        new Headers(),
+        codec.format(transport.name, this.handle.id, secret),
+        undefined,
+      );
+    }
+    return { nonce: nonces.next(), secret };
   }
 
   /** Closes a session that is to stay as it is; `false` if there is something to commit. */
@@ -212,6 +253,11 @@ export class RequestSession implements SessionIo {
     );
     if (unchanged) handle.close();
     return unchanged;
+  }
+
+  /** Whether a commit has begun: by the handler itself, if it is still running. */
+  get isCommitted(): boolean {
+    return this.#committing !== undefined;
   }
 
   /** Commits once; a failed commit may be tried again. */
@@ -259,6 +305,7 @@ export class RequestSession implements SessionIo {
   settle(state: LoadedState, secret: string | undefined, now: number): void {
     this.handle.settle(state);
     this.#stored = state;
+    this.#secret = secret;
     this.#links?.follow(state);
     const { transport, stale } = this.origin;
     if (transport === undefined || secret === undefined) return;
@@ -277,13 +324,26 @@ export class RequestSession implements SessionIo {
     }
   }
 
+  /** The session whose token the client is to be told, and since when. */
+  get issued(): StoredSession | undefined {
+    const stored = this.#stored;
+    return this.#answer?.type === "token" && stored !== undefined
+      ? { ...stored, secret: this.#secret, version: "", hops: [] }
+      : undefined;
+  }
+
   /** Hands a token to the client, for as long as the record lives. */
   issue(token: string, record: SessionRecord, now: number): void {
     const left = Math.min(record.expiresAt - now, MAX_AGE_MS);
-    const lifetime = record.persistent
-      ? Math.max(0, Math.floor(left / 1_000))
-      : undefined;
+    const seconds = record.persistent ? Math.floor(left / 1_000) : 0;
+    // in its last second the session lives, and Max-Age=0 would take the cookie away
+    const lifetime = seconds > 0 ? seconds : undefined;
     this.#answer = { type: "token", token, lifetime };
+  }
+
+  /** Keeps a token from the client that leads nowhere any more. */
+  withdraw(): void {
+    this.#answer = undefined;
   }
 
   /** Gives up: nothing of the request is committed, and nothing tied to it is kept. */

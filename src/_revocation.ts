@@ -5,10 +5,11 @@
  */
 
 import { backOff } from "./_back_off.ts";
+import { inBatches } from "./_batches.ts";
 import { checkOptions, checkType } from "./_check.ts";
 import { findLiving, lineageOf } from "./_lineage.ts";
 import type { SessionRecord } from "./_record.ts";
-import { endEach, endListed } from "./_removal.ts";
+import { endListed } from "./_removal.ts";
 import type { StoreWriter } from "./_store_writer.ts";
 import { SessionConflictError } from "./errors.ts";
 
@@ -34,7 +35,7 @@ interface Spared {
  * Ends every session of a subject that existed at the call.
  *
  * They are listed until there are none left: one that got a new id meanwhile is recognised
- * by the time of its login.
+ * by the time of its login, and by its lineage.
  *
  * @param writer What writes.
  * @param subject The subject.
@@ -56,24 +57,31 @@ export async function revokeSubject(
   const start = settings.now();
   const spared = except === undefined ? undefined : await find(writer, except);
 
+  /** Those found, to tell them from who signs in at this very millisecond. */
+  const existing = new Set<string>();
   let count = 0;
   for (let lists = 1; lists <= MAX_LISTS; lists++) {
     if (lists > 2) await backOff(lists); // or it may meet them in step each time
-    const living = await findLiving(settings, reader, subject);
+    const living = await findLiving(settings, reader, subject, {
+      removeExpired: true,
+    });
     const now = settings.now();
-    const existed = ({ authenticatedAt = start }: SessionRecord) =>
+    const existed = (record: SessionRecord) =>
       lists === 1
-        ? !isWithin(authenticatedAt, start, now)
-        : authenticatedAt < start;
+        ? !isWithin(record.authenticatedAt ?? start, start, now)
+        : (record.authenticatedAt ?? start) < start ||
+          existing.has(lineageOf(record));
     const wanted = living.filter(({ id, record }) =>
       existed(record) && !isSpared(id, record, spared)
     );
+    for (const { record } of wanted) existing.add(lineageOf(record));
     if (lists > 1 && wanted.length === 0) return count;
-    count += await endEach(
+    const ended = await inBatches(
       wanted,
       // who follows a session that moves on is always late: better to list it anew
       (session) => endListed(writer, session, "revoked", TRIES),
     );
+    count += ended.filter(Boolean).length;
   }
   throw new SessionConflictError(
     `Cannot ${action}: want sessions that stay where they are for a moment: received new ids in ${MAX_LISTS} lists`,

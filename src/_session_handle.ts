@@ -8,7 +8,7 @@
 
 import { type Changes, type IdentityChange, NO_CHANGES } from "./_changes.ts";
 import { checkOptions, checkType, nameAction } from "./_check.ts";
-import type { SessionRecord } from "./_record.ts";
+import { latestEnd, type SessionRecord } from "./_record.ts";
 import type { LoadedState, SessionIo } from "./_session_io.ts";
 import { SessionData } from "./_session_data.ts";
 import { SessionFlash } from "./_session_flash.ts";
@@ -91,9 +91,10 @@ export class SessionHandle implements Session {
   get expiresAt(): number {
     this.#accessed = true;
     const { lifetimes, usedAt } = this.#io;
-    return this.#record === undefined || this.#identity?.type === "login"
-      ? usedAt + Math.min(lifetimes.idleTimeout, lifetimes.absoluteTimeout)
-      : this.#record.expiresAt;
+    if (this.#record === undefined || this.#identity?.type === "login") {
+      return usedAt + lifetimes.idleTimeout;
+    }
+    return latestEnd(this.#record, usedAt, lifetimes);
   }
 
   get authenticatedAt(): number | undefined {
@@ -172,13 +173,14 @@ export class SessionHandle implements Session {
 
   persist(persistent: boolean): void {
     this.#assertOpen("persist session");
+    this.#assertTokenMayChange("persist session");
     checkType("persist session", "persistent", persistent, "boolean");
     this.#persistent = persistent;
   }
 
   login(subject: string, options: LoginOptions = {}): void {
     this.#assertOpen("log in");
-    this.#assertIdMayChange("log in");
+    this.#assertTokenMayChange("log in");
     checkType("log in", "subject", subject, "string");
     const { label } = checkOptions("log in", options, ["label"]);
     if (label !== undefined) checkType("log in", "label", label, "string");
@@ -191,7 +193,7 @@ export class SessionHandle implements Session {
 
   regenerate(): void {
     this.#assertOpen("regenerate session");
-    this.#assertIdMayChange("regenerate session");
+    this.#assertTokenMayChange("regenerate session");
     // a request that came by a replaced id joins the regenerate that replaced it
     const joins = this.#io.isForwarded;
     if (this.#newAtLoad || joins || this.#identity !== undefined) return;
@@ -208,6 +210,7 @@ export class SessionHandle implements Session {
 
   commit(): Promise<void> {
     this.#accessed = true;
+    if (this.#data.updating) throw changedInUpdate("commit session");
     const committing = this.#io.commit();
     committing.catch(() => {}); // where nobody waits, the commit after the handler tries again
     return committing;
@@ -258,6 +261,13 @@ export class SessionHandle implements Session {
   get unchanged(): boolean {
     return this.#identity === undefined && this.#persistent === undefined &&
       this.#flash === undefined && this.#data.unchanged;
+  }
+
+  /** Whether the client is to be told something else than it was. */
+  get tells(): boolean {
+    return this.#identity !== undefined ||
+      (this.#persistent ?? this.#record?.persistent) !==
+        this.#record?.persistent;
   }
 
   /** Closes the handle: changes would come too late from now on. */
@@ -319,10 +329,10 @@ export class SessionHandle implements Session {
     }
   }
 
-  #assertIdMayChange(action: string): void {
-    const { fixedId } = this.#io;
-    if (fixedId !== undefined) {
-      throw new TypeError(`Cannot ${action}: ${fixedId}`);
+  #assertTokenMayChange(action: string): void {
+    const { fixedToken } = this.#io;
+    if (fixedToken !== undefined) {
+      throw new TypeError(`Cannot ${action}: ${fixedToken}`);
     }
   }
 }

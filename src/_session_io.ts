@@ -12,8 +12,8 @@ export interface SessionIo {
   readonly usedAt: number;
   /** The lifetimes in force. */
   readonly lifetimes: Lifetimes;
-  /** Why the id must not change here, if it must not. */
-  readonly fixedId: string | undefined;
+  /** Why nothing that the client has to be told must change here, if so. */
+  readonly fixedToken: string | undefined;
   /** Whether the request brought a token that was replaced, and led to the session. */
   readonly isForwarded: boolean;
   /** Makes a new public id. */

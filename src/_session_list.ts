@@ -8,6 +8,7 @@ import { checkOptions, checkType } from "./_check.ts";
 import {
   expiredBy,
   type ForwardRecord,
+  latestEnd,
   parseRecord,
   type SessionRecord,
 } from "./_record.ts";
@@ -42,9 +43,12 @@ export interface ListOptions {
 }
 
 /** Shows a record to the outside. */
-export function infoOf(id: string, record: SessionRecord): SessionInfo {
-  const { subject, label, createdAt, authenticatedAt, lastSeenAt, expiresAt } =
-    record;
+export function infoOf(
+  id: string,
+  record: SessionRecord,
+  settings: Settings,
+): SessionInfo {
+  const { subject, label, createdAt, authenticatedAt, lastSeenAt } = record;
   return {
     id,
     subject,
@@ -52,7 +56,7 @@ export function infoOf(id: string, record: SessionRecord): SessionInfo {
     createdAt,
     authenticatedAt,
     lastSeenAt,
-    expiresAt,
+    expiresAt: latestEnd(record, settings.now(), settings),
   };
 }
 
@@ -95,7 +99,7 @@ async function* generate(
   for await (
     const { id, record } of livingSessions(settings, subject, cursor)
   ) {
-    yield infoOf(id, record);
+    yield infoOf(id, record, settings);
     if (--left === 0) return;
   }
 }

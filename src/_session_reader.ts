@@ -102,13 +102,7 @@ export class SessionReader {
         if (hops.includes(next)) break; // in a circle
         continue;
       }
-      const time = now();
-      const expired = expiredBy(
-        record,
-        time,
-        options.usedAt ?? time,
-        this.#settings,
-      );
+      const expired = this.expiredBy(next, record, options.usedAt ?? now());
       const version = found?.version ?? "";
       if (expired !== undefined) {
         const gone = await this.#expire(next, version, record.subject, expired);
@@ -166,6 +160,22 @@ export class SessionReader {
     return record;
   }
 
+  /**
+   * Says how a session has expired, if it has, for who began to use it at a time.
+   *
+   * Who began in time may go on with it, unless it was found expired by then.
+   */
+  expiredBy(
+    id: string,
+    record: SessionRecord,
+    usedAt: number,
+  ): EndReason | undefined {
+    const now = this.#settings.now();
+    const expired = expiredBy(record, now, usedAt, this.#settings);
+    if (expired !== undefined || now < record.expiresAt) return expired;
+    return this.endOf(id);
+  }
+
   /** Says how this process ended a session, if it did not long ago. */
   endOf(id: string): EndReason | undefined {
     return this.endings.reasonOf(id);
@@ -190,22 +200,15 @@ export class SessionReader {
     subject: string | undefined,
     reason: EndReason,
   ): Promise<boolean> {
+    const removal = subject === undefined ? { id } : { id, subject };
+    const commit = { check: [{ id, version }], put: [], delete: [removal] };
     this.endings.leave([id]);
-    let gone = false;
-    try {
-      const removal = subject === undefined ? { id } : { id, subject };
-      const { ok } = await this.#settings.store.commit({
-        check: [{ id, version }],
-        put: [],
-        delete: [removal],
-      });
-      gone = ok;
-      if (ok) this.ended(id, reason);
-      return ok;
-    } catch {
-      return true; // reported by the store's guard; the store's own expiry will remove it
-    } finally {
-      if (!gone) this.endings.stay([id]);
-    }
+    const gone = await this.#settings.store.commit(commit).then(
+      ({ ok }) => ok,
+      () => true, // reported by the store's guard; the store's own expiry will remove it
+    );
+    if (gone && this.endOf(id) === undefined) this.ended(id, reason);
+    else this.endings.stay([id]);
+    return gone;
   }
 }

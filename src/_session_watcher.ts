@@ -4,6 +4,7 @@
  * @module
  */
 
+import { inBatches } from "./_batches.ts";
 import { MAX_TIMER_MS } from "./_deadlines.ts";
 import type { EndingListener } from "./_endings.ts";
 import { LineageFinder } from "./_lineage_finder.ts";
@@ -11,9 +12,6 @@ import { expiredBy, type SessionRecord } from "./_record.ts";
 import type { Missing, SessionReader } from "./_session_reader.ts";
 import type { Settings } from "./_settings.ts";
 import type { EndReason, RefusalReason } from "./events.ts";
-
-/** So many watched sessions are read at a time when polling. */
-const POLL_BATCH = 100;
 
 /** Someone who is told when a session ends. */
 export interface Watcher {
@@ -172,10 +170,20 @@ export class SessionWatcher implements EndingListener {
       if ("missing" in found) return await this.#missed(watch, found);
       if (found.id !== watch.id) return this.moved(watch.id, found.id);
       watch.record = found.record;
-      this.#scheduleExpiry(watch, found.record.expiresAt);
+      this.#scheduleCheck(watch, found.record.expiresAt);
     } catch {
       // reported by the store's guard; the next poll tries again
+      if (this.#watches.get(watch.id) === watch) this.#endUnread(watch);
     }
+  }
+
+  /** Ends a session whose absolute timeout is over, whatever the store would say. */
+  #endUnread(watch: Watch): void {
+    const { id, record } = watch;
+    if (record === undefined) return;
+    if (this.#settings.now() >= record.endsAt) {
+      this.ended(id, "absolute-timeout");
+    } else this.#scheduleCheck(watch, record.endsAt);
   }
 
   /** Says how a session ended that is no longer there, unless who is ending it will say. */
@@ -193,10 +201,10 @@ export class SessionWatcher implements EndingListener {
     this.ended(watch.id, expired ?? "revoked");
   }
 
-  #scheduleExpiry(watch: Watch, expiresAt: number): void {
+  #scheduleCheck(watch: Watch, at: number): void {
     clearTimeout(watch.timer);
     const delay = Math.min(
-      Math.max(1, expiresAt - this.#settings.now()),
+      Math.max(1, at - this.#settings.now()),
       MAX_TIMER_MS,
     );
     watch.timer = setTimeout(() => void this.#check(watch), delay);
@@ -215,11 +223,10 @@ export class SessionWatcher implements EndingListener {
   async #pollAll(): Promise<void> {
     this.#poll = undefined;
     this.#polling = true;
-    const watches = [...this.#watches.values()];
-    for (let start = 0; start < watches.length; start += POLL_BATCH) {
-      const batch = watches.slice(start, start + POLL_BATCH);
-      await Promise.all(batch.map((watch) => this.#check(watch)));
-    }
+    await inBatches(
+      [...this.#watches.values()],
+      (watch) => this.#check(watch),
+    );
     this.#polling = false;
     this.#schedulePoll();
   }

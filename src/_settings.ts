@@ -73,6 +73,7 @@ export interface Settings extends Lifetimes {
   readonly maxSessionsPerSubject: number;
   readonly rotationGrace: number;
   readonly pollInterval: number;
+  readonly storeTimeout: number;
   readonly batch: boolean;
   readonly skip: SessionOptions["skip"];
   readonly onError: SessionOptions["onError"];
@@ -177,6 +178,7 @@ export function resolveSettings<Data extends object>(
     absoluteTimeout,
     rotationGrace: resolveDuration(options, "rotationGrace", 0),
     pollInterval: resolveDuration(options, "pollInterval", 1),
+    storeTimeout,
     batch,
     skip: options.skip,
     onError: options.onError,

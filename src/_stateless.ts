@@ -10,7 +10,7 @@
 import { type Changes, isEmpty } from "./_changes.ts";
 import { draft, signedIn } from "./_draft.ts";
 import { settleFlash } from "./_flash_claims.ts";
-import { touchDue, touched } from "./_record.ts";
+import { cookieEndsEarly, touchDue, touched } from "./_record.ts";
 import type { RequestSession } from "./_request_session.ts";
 import type { LoadedState } from "./_session_io.ts";
 import type { StoredSession } from "./_session_reader.ts";
@@ -116,9 +116,10 @@ async function seal(
   ) return;
   if (identity?.type === "login") {
     record = signedIn(record, identity, now, settings);
-  } else if (base !== undefined && touchDue(record, now, settings)) {
-    record = touched(record, now, settings);
-  }
+  } else if (
+    base !== undefined &&
+    (touchDue(record, now, settings) || cookieEndsEarly(record, now, settings))
+  ) record = touched(record, now, settings);
   const id = identity?.id ?? base?.id ?? handle.id;
   const token = cipher.seal(transport.name, { id, record });
   const size = transport.name.length + token.length;

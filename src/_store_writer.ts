@@ -7,6 +7,7 @@
 import { backOff } from "./_back_off.ts";
 import { remembersNonce } from "./_nonce.ts";
 import { parseRecord, type SessionRecord } from "./_record.ts";
+import { Rounds } from "./_rounds.ts";
 import type { SessionReader } from "./_session_reader.ts";
 import type { Settings } from "./_settings.ts";
 import { SessionConflictError, SessionStoreError } from "./errors.ts";
@@ -29,6 +30,8 @@ export interface Proof {
 export class StoreWriter {
   readonly settings: Settings;
   readonly reader: SessionReader;
+  /** The rounds in which the sessions of a subject are counted. */
+  readonly evictions = new Rounds<void>();
 
   /** Constructs a writer. */
   constructor(settings: Settings, reader: SessionReader) {
@@ -49,28 +52,34 @@ export class StoreWriter {
    * @throws {SessionTooLargeError} If it does not fit.
    */
   async write(commit: StoreCommit, proof: Proof): Promise<boolean> {
-    const { endings } = this.reader;
+    const { settings: { nonces, store }, reader: { endings } } = this;
+    const { nonce } = proof;
     const leaving = leavingIds(commit);
     endings.leave(leaving);
-    let written = false;
+    if (nonce !== undefined) nonces.begin(nonce);
+    let written: boolean | undefined;
+    let isKnown = true;
     try {
-      const { ok } = await this.settings.store.commit(commit);
+      const { ok } = await store.commit(commit);
       // a deletion that finds nothing to delete was not this one's
-      written = ok ||
-        (proof.nonce !== undefined && await this.#tookPlace(proof));
+      written = ok || (nonce !== undefined && await this.#tookPlace(proof));
+      isKnown = written !== undefined;
+      return written ?? false;
     } catch (error) {
-      written = error instanceof SessionStoreError &&
-        await this.#tookPlace(proof).catch(() => false);
-      if (written) return true;
-      if (proof.nonce !== undefined) this.settings.nonces.doubt(proof.nonce);
-      throw error;
+      isKnown = !(error instanceof SessionStoreError);
+      if (isKnown) throw error;
+      written = await this.#tookPlace(proof).catch(() => undefined);
+      if (!written) throw error;
+      return isKnown = true;
     } finally {
       if (!written) endings.stay(leaving); // else the caller says what became of them
+      if (nonce !== undefined && isKnown) nonces.end(nonce);
+      else if (nonce !== undefined) nonces.doubt(nonce);
     }
-    return written;
   }
 
-  async #tookPlace({ id, nonce }: Proof): Promise<boolean> {
+  /** Looks whether a write took place; `undefined` if that cannot be seen. */
+  async #tookPlace({ id, nonce }: Proof): Promise<boolean | undefined> {
     const found = await this.settings.store.get(id);
     if (nonce === undefined) {
       // what this process has ended in another way, this write did not
@@ -78,8 +87,9 @@ export class StoreWriter {
         this.reader.endOf(id) === undefined;
     }
     const record = parseRecord(found?.record);
-    return record !== undefined && !("forward" in record) &&
-      remembersNonce(record.nonce, nonce);
+    return record === undefined || "forward" in record
+      ? undefined
+      : remembersNonce(record.nonce, nonce);
   }
 
   /**

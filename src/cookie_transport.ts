@@ -92,7 +92,7 @@ export function cookieTransport(options: CookieOptions = {}): SessionTransport {
       const size = name.length + token.length;
       if (size > MAX_PAIR_BYTES) {
         throw new SessionTooLargeError(
-          `Cannot send session cookie: name and value must be at most ${MAX_PAIR_BYTES} bytes together: received ${size} bytes; keep larger sessions in a store`,
+          `Cannot send session cookie: name and value must be at most ${MAX_PAIR_BYTES} bytes together: received ${size} bytes; choose a shorter name, or keep larger sessions in a store`,
           { size, limit: MAX_PAIR_BYTES },
         );
       }

@@ -211,7 +211,9 @@ export class SessionManager<
   async get(id: string): Promise<SessionInfo | undefined> {
     this.#assertStored("get session");
     const found = await this.#reader.find(id, { dataNeeded: false });
-    return "missing" in found ? undefined : infoOf(found.id, found.record);
+    return "missing" in found
+      ? undefined
+      : infoOf(found.id, found.record, this.#settings);
   }
 
   /**

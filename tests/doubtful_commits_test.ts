@@ -13,6 +13,7 @@ import {
   SessionStoreError,
 } from "@tessera/session";
 import { TestClock } from "@tessera/session/testing";
+import { Events } from "./_helpers.ts";
 
 /** A store that can keep what it was told without saying so, and then fall silent. */
 function deceiving() {
@@ -41,9 +42,8 @@ function deceiving() {
 }
 
 /** Makes requests of one client. */
-function client(sessions: SessionManager) {
-  let cookie = "";
-  return async (run: (session: Session) => unknown) => {
+function client(sessions: SessionManager, cookie = "") {
+  const visit = async (run: (session: Session) => unknown) => {
     const request = new Request("https://example.com/", {
       headers: cookie === "" ? {} : { cookie },
     });
@@ -55,6 +55,7 @@ function client(sessions: SessionManager) {
     if (line !== undefined) cookie = line.slice(0, line.indexOf(";"));
     return response;
   };
+  return Object.assign(visit, { cookie: () => cookie });
 }
 
 for (const batch of [true, false]) {
@@ -196,3 +197,112 @@ Deno.test("a read whose touch always meets another writer does not fail", async 
     "tries",
   );
 });
+
+for (const report of ["a conflict", "a failure"]) {
+  Deno.test(`a regenerate that is reported as ${report} counts once, though others use the session meanwhile`, async () => {
+    const memory = new MemoryStore();
+    let others: (() => Promise<void>) | undefined;
+    const store: SessionStore = {
+      get: (id) => memory.get(id),
+      commit: async (commit) => {
+        const result = await memory.commit(commit);
+        const run = others;
+        if (run === undefined || commit.put.length < 2) return result;
+        others = undefined;
+        await run();
+        if (report === "a failure") throw new Error("the connection was lost");
+        return { ok: false };
+      },
+      list: (options) => memory.list(options),
+    };
+    const events = new Events();
+    const sessions = new SessionManager({ store, onEvent: events.push });
+    const visit = client(sessions);
+    const count = (session: Session) =>
+      session.update<number>("n", (n = 0) => n + 1);
+    await visit(count);
+    others = async () => {
+      const old = client(sessions, visit.cookie());
+      for (let n = 0; n < 6; n++) await old(count);
+    };
+    await visit((session) => {
+      count(session);
+      session.regenerate();
+    });
+    let found: unknown;
+    await visit((session) => found = session.get("n"));
+    assertEquals(found, 8);
+    assertEquals(
+      events.take().filter((event) => event === "regenerated").length,
+      1,
+    );
+  });
+}
+
+for (
+  const [what, first] of [
+    ["login", (session: Session) => session.login("ada")],
+    ["set", (session: Session) => session.set("n", 1)],
+  ] as const
+) {
+  Deno.test(`a first ${what} that is carried out after its repetition, and after the logout, is of no use to anybody`, async () => {
+    const memory = new MemoryStore();
+    let late: (() => Promise<unknown>) | undefined;
+    let deceived = false;
+    const store: SessionStore = {
+      get: (id) => memory.get(id),
+      commit: (commit) => {
+        if (deceived) return memory.commit(commit);
+        deceived = true;
+        const copy = structuredClone(commit);
+        late = () => memory.commit(copy);
+        return Promise.reject(new Error("the connection was lost"));
+      },
+      list: (options) => memory.list(options),
+    };
+    const sessions = new SessionManager({ store });
+    const visit = client(sessions);
+    await visit(async (session) => {
+      first(session);
+      await assertRejects(() => session.commit(), SessionStoreError);
+      await session.commit();
+    });
+    const cookie = visit.cookie();
+    await visit((session) => session.logout());
+    await late?.();
+    let isNew: unknown;
+    await client(sessions, cookie)((session) => isNew = session.isNew);
+    assertEquals(isNew, true);
+  });
+
+  Deno.test(`a first ${what} that took place after all is not made again, and its token is the one in force`, async () => {
+    const memory = new MemoryStore();
+    let fails = true;
+    const store: SessionStore = {
+      get: (id) => {
+        if (fails) throw new Error("away");
+        return memory.get(id);
+      },
+      commit: async (commit) => {
+        const result = await memory.commit(commit);
+        if (fails) throw new Error("the connection was lost");
+        return result;
+      },
+      list: (options) => memory.list(options),
+    };
+    const events = new Events();
+    const sessions = new SessionManager({ store, onEvent: events.push });
+    const visit = client(sessions);
+    await visit(async (session) => {
+      first(session);
+      await assertRejects(() => session.commit(), SessionStoreError);
+      fails = false;
+    });
+    let isNew: unknown;
+    await visit((session) => isNew = session.isNew);
+    assertEquals(isNew, false);
+    assertEquals((await Array.fromAsync(memory.list())).length, 1);
+    const created = events.take().filter((event) => event === "created");
+    assertEquals(created.length, 1);
+  });
+}

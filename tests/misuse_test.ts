@@ -322,3 +322,19 @@ for (const change of ["login", "regenerate"] as const) {
     assertEquals(await other.visit(({ subject }) => subject), undefined);
   });
 }
+
+Deno.test("session.commit() within the callback of an update is refused, and nothing of the update is lost", async () => {
+  const sessions = new SessionManager({ store: new MemoryStore() });
+  const visitor = new Visitor(sessions);
+  await visitor.visit((session) => {
+    session.update<number>("n", () => {
+      assertThrows(
+        () => session.commit(),
+        TypeError,
+        "Cannot commit session: want an update callback without effects",
+      );
+      return 1;
+    });
+  });
+  await visitor.visit((session) => assertEquals(session.get("n"), 1));
+});

@@ -6,7 +6,7 @@ import {
   type StoreCommitResult,
 } from "@tessera/session";
 import { TestClient } from "@tessera/session/testing";
-import { SpyStore, testOnSpyStores } from "./_spy_store.ts";
+import { fails, SpyStore, testOnSpyStores } from "./_spy_store.ts";
 import {
   DAY,
   HOUR,
@@ -292,3 +292,32 @@ Deno.test("R23 a touch that puts off nothing sends no cookie", async () => {
   assertEquals((await client.get("/read")).headers.getSetCookie(), []);
   assertEquals(store.calls, { get: 1, commit: 1, list: 0 });
 });
+
+testOnSpyStores(
+  "R25 a session that was found expired does not come back, though it could not be deleted",
+  async (store) => {
+    const idleTimeout = 10 * MINUTE;
+    const { clock, events, client, handler, sessions, use } = setUp({
+      store,
+      idleTimeout,
+    });
+    await use("/start");
+    const token = tokenOf(client);
+    const request = new Request("https://example.com/", {
+      headers: { cookie: `__Host-session=${token}` },
+    });
+    clock.advance(idleTimeout - 1);
+    await sessions.handle(request, async (session) => {
+      session.set("n", 2);
+      clock.advance(1);
+      store.onCommit = fails;
+      assertEquals(await isAlive(handler, token), false);
+      assertEquals(await isAlive(handler, token), false);
+      store.onCommit = undefined;
+      return new Response();
+    });
+    assertEquals(await isAlive(handler, token), false);
+    assertEquals(events.filter(({ type }) => type === "ended").length, 1);
+    assertEquals(events.filter(({ type }) => type === "dropped").length, 1);
+  },
+);

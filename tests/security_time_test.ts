@@ -273,3 +273,22 @@ Deno.test("R19 a shorter absolute timeout holds for the sessions from before it 
   assertEquals(await isAlive(shorter, token), false);
   assertEquals(await isAlive(handler, token), false);
 });
+
+Deno.test("R22 a session of a clock that goes ahead is shown to end at most the absolute timeout from now", async () => {
+  const store = new SpyStore();
+  const lifetimes = { idleTimeout: 3 * DAY, absoluteTimeout: 3 * DAY };
+  const ahead = setUp({ store, ...lifetimes });
+  ahead.clock.advance(DAY);
+  await ahead.use("/start");
+  const cookie = `__Host-session=${tokenOf(ahead.client)}`;
+  const { clock, sessions } = setUp({ store, ...lifetimes });
+  const end = clock.now() + 3 * DAY;
+  const [listed] = await Array.fromAsync(sessions.list());
+  assertEquals(listed?.expiresAt, end);
+  assertEquals((await sessions.get(listed?.id ?? ""))?.expiresAt, end);
+  const request = new Request("https://example.com/", { headers: { cookie } });
+  await sessions.handle(request, (session) => {
+    assertEquals(session.expiresAt, end);
+    return new Response();
+  });
+});

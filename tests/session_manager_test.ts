@@ -169,7 +169,7 @@ Deno.test("SessionManager.edit() saves nothing if the callback throws", async ()
   assertEquals(await visitor.read(), [["list", [1]]]);
 });
 
-Deno.test("SessionManager.edit() refuses a new id, whose token could not travel", async () => {
+Deno.test("SessionManager.edit() refuses what the client would have to be told", async () => {
   const visitor = new Visitor();
   await visitor.visit((session) => session.set("n", 1));
   const { token } = visitor;
@@ -179,12 +179,13 @@ Deno.test("SessionManager.edit() refuses a new id, whose token could not travel"
       const change of [
         () => session.login("alice"),
         () => session.regenerate(),
+        () => session.persist(false),
       ]
     ) {
       assertThrows(
         change,
         TypeError,
-        "the new token must travel in a response",
+        "the new cookie must travel in a response",
       );
     }
     session.set("n", 2);

@@ -10,6 +10,7 @@ import {
 } from "@tessera/session";
 import { get, getWith } from "./_helpers.ts";
 import { endOf, liveStore, openStream, signedIn, until } from "./_live.ts";
+import { fails, SpyStore } from "./_spy_store.ts";
 
 Deno.test("Session.signal starts nothing before it is read, and one watcher however many hold it", async () => {
   const store = liveStore(new MemoryStore());
@@ -209,4 +210,18 @@ Deno.test("SessionManager[Symbol.asyncDispose]() lets go of what is watched", as
   await sessions[Symbol.asyncDispose]();
   assertEquals(store.watching, 0);
   await stream.response.body?.cancel();
+});
+
+Deno.test("Session.signal and attach() end at the absolute timeout, though the store does not answer", async () => {
+  const store = new SpyStore();
+  const sessions = new SessionManager({
+    store,
+    idleTimeout: 1_000,
+    absoluteTimeout: 1_000,
+    pollInterval: 60_000,
+  });
+  const visitor = await signedIn(sessions);
+  await using stream = await openStream(sessions, visitor.token);
+  store.onGet = fails;
+  assertEquals(await endOf(stream.signal, 2_000), "absolute-timeout");
 });

@@ -31,6 +31,8 @@ const TELLING: [what: string, known: boolean, run: (s: Session) => void][] = [
   ["set", false, (session) => session.set("n", 2)],
   ["flash", false, (session) => session.flash("notice", 2)],
   ["regenerate", true, (session) => session.regenerate()],
+  ["persist", true, (session) => session.persist(false)],
+  ["destroy", true, (session) => session.destroy()],
 ];
 
 async function setUp(known: boolean) {

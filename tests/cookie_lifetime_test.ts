@@ -1,0 +1,95 @@
+/**
+ * How long clients are told to keep their cookie, in whole seconds, beside how long its
+ * session lives.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import {
+  MemoryStore,
+  type Session,
+  type SessionOptions,
+  withSession,
+} from "@tessera/session";
+import { TestClient, TestClock } from "@tessera/session/testing";
+import { getWith, key } from "./_helpers.ts";
+
+const COOKIE = "__Host-session";
+
+const KINDS: Record<string, () => SessionOptions> = {
+  store: () => ({ store: new MemoryStore() }),
+  stateless: () => ({ stateless: true, secrets: [key("k")] }),
+};
+
+/** What makes the response send a token, by the path that asks for it. */
+const USES: Record<string, (session: Session) => void> = {
+  "/write": (session) => session.update<number>("n", (n = 0) => n + 1),
+  "/regenerate": (session) => session.regenerate(),
+  "/persist": (session) => session.persist(true),
+};
+
+function setUp(options: SessionOptions) {
+  const clock = new TestClock();
+  let isNew: boolean | undefined;
+  const handler = withSession((request, session) => {
+    isNew = session.isNew;
+    USES[new URL(request.url).pathname]?.(session);
+    return new Response();
+  }, { clock: clock.now, ...options });
+  const client = new TestClient(handler, { clock: clock.now });
+  const visit = async (path: string) => {
+    const response = await client.get(path);
+    return { response, isNew };
+  };
+  return { clock, client, handler, visit };
+}
+
+for (const [kind, options] of Object.entries(KINDS)) {
+  for (const path of Object.keys(USES)) {
+    for (const seconds of [1, 2, 3, 5, 9]) {
+      const idleTimeout = seconds * 1_000;
+      Deno.test(`a session of ${seconds} s is not lost by the rounding of Max-Age (${kind}, ${path})`, async () => {
+        const persistent = path !== "/persist";
+        const { clock, visit } = setUp({
+          ...options(),
+          idleTimeout,
+          cookie: { persistent },
+        });
+        await visit("/write");
+        clock.advance(idleTimeout * 0.05);
+        await visit(path); // a use
+        clock.advance(idleTimeout * 0.89);
+        assertEquals((await visit("/write")).isNew, false);
+      });
+    }
+  }
+}
+
+Deno.test("an older token of a short session is exchanged for one that lasts", async () => {
+  const { clock, client, handler, visit } = setUp({
+    store: new MemoryStore(),
+    idleTimeout: 1_000,
+  });
+  await visit("/write");
+  const old = client.cookie(COOKIE)?.value ?? "";
+  clock.advance(40);
+  await visit("/regenerate");
+  clock.advance(40);
+  const response = await handler(getWith(old));
+  assert(response.headers.getSetCookie()[0]?.includes("Max-Age=1;"));
+});
+
+Deno.test("in the last second before the absolute timeout a cookie is not deleted", async () => {
+  const { clock, visit } = setUp({
+    store: new MemoryStore(),
+    absoluteTimeout: 10_000,
+  });
+  await visit("/write");
+  clock.advance(9_500);
+  const { response } = await visit("/regenerate");
+  const [line] = response.headers.getSetCookie();
+  assert(line !== undefined && !line.includes("Max-Age"), line);
+  clock.advance(499);
+  assertEquals((await visit("/write")).isNew, false);
+  clock.advance(1);
+  assertEquals((await visit("/write")).isNew, true);
+});

@@ -1,0 +1,160 @@
+/**
+ * Responses that leave long after their session was committed: the client may have a newer
+ * token by then.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { type Session, SessionManager } from "@tessera/session";
+import { TestClock } from "@tessera/session/testing";
+import { ControllableStore } from "./_controllable_store.ts";
+import {
+  COOKIE,
+  type CountingStore,
+  getWith,
+  testOnStores,
+} from "./_helpers.ts";
+
+/** Two managers of one store, as in two processes, and a session that somebody is signed in to. */
+async function setUp(store: CountingStore) {
+  const clock = new TestClock();
+  const one = new SessionManager({ store, clock: clock.now });
+  const other = new SessionManager({ store, clock: clock.now });
+  const { token } = await call(one, undefined, (session) => {
+    session.login("ada");
+  });
+  assert(token !== undefined);
+  store.take();
+  return { clock, one, other, token };
+}
+
+/** Makes a request; tells what token the client has afterwards, if it was told of one. */
+async function call(
+  sessions: SessionManager,
+  token: string | undefined,
+  run: (session: Session) => unknown,
+) {
+  const request = token === undefined
+    ? new Request("https://example.com/")
+    : getWith(token);
+  const response = await sessions.handle(request, async (session) => {
+    await run(session);
+    return new Response();
+  });
+  const [line] = response.headers.getSetCookie();
+  const told = line?.slice(COOKIE.length + 1).split(";")[0];
+  return { response, token: told };
+}
+
+/** What is committed early, such that the client has to be told. */
+const EARLY: Record<string, (session: Session, clock: TestClock) => void> = {
+  touch: (_session, clock) => clock.advance({ days: 2 }),
+  regenerate: (session) => session.regenerate(),
+  persist: (session) => session.persist(false),
+};
+
+for (const [early, begin] of Object.entries(EARLY)) {
+  for (const elsewhere of [false, true]) {
+    const where = elsewhere ? "another process" : "this process";
+    const name = `an early commit (${early}), and in ${where}`;
+
+    testOnStores(
+      `${name} a login: the late response keeps its dead token to itself`,
+      async ({ store }) => {
+        const { clock, one, other, token } = await setUp(store);
+        if (early === "touch") begin({} as Session, clock);
+        let newer: string | undefined;
+        const late = await call(one, token, async (session) => {
+          if (early !== "touch") begin(session, clock);
+          await session.commit();
+          const login = await call(
+            elsewhere ? other : one,
+            token,
+            (session) => session.login("grace"),
+          );
+          newer = login.token;
+        });
+        assert(newer !== undefined);
+        assertEquals(late.token, undefined);
+        let subject: string | undefined;
+        await call(one, newer, (session) => subject = session.subject);
+        assertEquals(subject, "grace");
+      },
+    );
+
+    testOnStores(
+      `${name} a revocation: the late response sends no token`,
+      async ({ store }) => {
+        const { clock, one, other, token } = await setUp(store);
+        if (early === "touch") begin({} as Session, clock);
+        const late = await call(one, token, async (session) => {
+          if (early !== "touch") begin(session, clock);
+          await session.commit();
+          assert(await (elsewhere ? other : one).revoke(session.id));
+        });
+        assertEquals(late.token, undefined);
+      },
+    );
+
+    testOnStores(
+      `${name} a regenerate: the late response sends the token in force`,
+      async ({ store }) => {
+        const { clock, one, other, token } = await setUp(store);
+        if (early === "touch") begin({} as Session, clock);
+        let mine: string | undefined;
+        let newer: string | undefined;
+        const late = await call(one, token, async (session) => {
+          if (early !== "touch") begin(session, clock);
+          await session.commit();
+          mine = session.id;
+          // by the token of an id that this very request has replaced, it would join it
+          if (early === "regenerate") return;
+          const next = await call(
+            elsewhere ? other : one,
+            token,
+            (session) => session.regenerate(),
+          );
+          newer = next.token;
+        });
+        assertEquals(late.token?.slice(0, 26), (newer ?? mine)?.slice(0, 26));
+        let subject: string | undefined;
+        await call(one, late.token, (session) => subject = session.subject);
+        assertEquals(subject, "ada");
+      },
+    );
+  }
+}
+
+testOnStores(
+  "a commit that is not early, or has nothing to tell, is not looked at again",
+  async ({ store }) => {
+    const { one, token } = await setUp(store);
+    await call(one, token, (session) => session.regenerate());
+    assertEquals(store.take().gets, 1);
+    await call(one, token, (session) => session.set("n", 1));
+    store.take();
+    const { token: current } = await call(one, token, () => {});
+    store.take();
+    await call(one, current, async (session) => {
+      session.set("n", 2);
+      await session.commit();
+    });
+    assertEquals(store.take().gets, 1);
+  },
+);
+
+Deno.test("a store that fails between an early commit and the response costs nobody their token", async () => {
+  let fails = false;
+  const store = new ControllableStore({
+    pause: () => fails ? Promise.reject(new Error("away")) : Promise.resolve(),
+  });
+  const sessions = new SessionManager({ store });
+  const { token } = await call(sessions, undefined, async (session) => {
+    session.login("ada");
+    await session.commit();
+    fails = true;
+  });
+  fails = false;
+  let subject: string | undefined;
+  await call(sessions, token, (session) => subject = session.subject);
+  assertEquals(subject, "ada");
+});
