@@ -92,6 +92,7 @@ export type {
   Session,
   UntypedData,
   UntypedKey,
+  ValueOf,
 } from "./src/session.ts";
 export {
   type ListOptions,

@@ -4,9 +4,15 @@
  * @module
  */
 
-import type { EntryOf, KeyOf, UntypedData, UntypedKey } from "./_data_types.ts";
+import type {
+  EntryOf,
+  KeyOf,
+  UntypedData,
+  UntypedKey,
+  ValueOf,
+} from "./_data_types.ts";
 
-export type { EntryOf, KeyOf, UntypedData, UntypedKey };
+export type { EntryOf, KeyOf, UntypedData, UntypedKey, ValueOf };
 
 /** Options of {@linkcode Session.login}. */
 export interface LoginOptions {
@@ -31,7 +37,8 @@ export interface LoginOptions {
  * change is a `SessionClosedError` instead of getting lost.
  *
  * @typeParam Data The keys and the types of their values; any key, with values
- *   of type `unknown`, if left out.
+ *   of type `unknown`, if left out. Of a union, the keys of every variant: what a
+ *   key means beside the others is for the `schema` to check.
  * @typeParam Flash The kinds of flash values and their types; likewise.
  *
  * @example Count visits
@@ -95,7 +102,7 @@ export interface Session<
    * @returns The value, the same object each time, or `undefined` if there is none.
    * @throws {SessionClosedError} If the session was destroyed in this request.
    */
-  get<Key extends KeyOf<Data>>(key: Key): Data[Key] | undefined;
+  get<Key extends KeyOf<Data>>(key: Key): ValueOf<Data, Key> | undefined;
 
   /**
    * Says whether there is a value.
@@ -115,7 +122,7 @@ export interface Session<
    * @throws {TypeError} If the value cannot be stored; the message names the key.
    * @throws {SessionClosedError} If the session is committed or destroyed.
    */
-  set<Key extends KeyOf<Data>>(key: Key, value: Data[Key]): void;
+  set<Key extends KeyOf<Data>>(key: Key, value: ValueOf<Data, Key>): void;
 
   /**
    * Removes a value.
@@ -171,7 +178,7 @@ export interface Session<
    */
   update<Key extends KeyOf<Data>>(
     key: Key,
-    next: (current: Data[Key] | undefined) => Data[Key],
+    next: (current: ValueOf<Data, Key> | undefined) => ValueOf<Data, Key>,
   ): void;
 
   /**
@@ -182,7 +189,10 @@ export interface Session<
    * @throws {TypeError} If the value cannot be stored.
    * @throws {SessionClosedError} If the session is committed or destroyed.
    */
-  flash<Kind extends KeyOf<Flash>>(kind: Kind, value: Flash[Kind]): void;
+  flash<Kind extends KeyOf<Flash>>(
+    kind: Kind,
+    value: ValueOf<Flash, Kind>,
+  ): void;
   /**
    * Takes the oldest unread value of a kind whose type is not declared.
    *
@@ -202,7 +212,9 @@ export interface Session<
    * @returns The value, or `undefined` if there is none left.
    * @throws {SessionClosedError} If the session is committed or destroyed.
    */
-  flash<Kind extends KeyOf<Flash>>(kind: Kind): Flash[Kind] | undefined;
+  flash<Kind extends KeyOf<Flash>>(
+    kind: Kind,
+  ): ValueOf<Flash, Kind> | undefined;
 
   /**
    * Puts back the flash values that this request took, for the next one.

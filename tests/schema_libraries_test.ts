@@ -269,6 +269,44 @@ Deno.test("the data is inferred from schemas of zod and valibot", () => {
   });
 });
 
+Deno.test("a union types the keys of every variant, and the schema keeps them apart", async () => {
+  const email = { step: z.literal(1), email: z.string() };
+  const code = { step: z.literal(2), code: z.number() };
+  const variants = [z.strictObject(email), z.strictObject(code)] as const;
+  const schemas = [
+    z.union(variants),
+    z.discriminatedUnion("step", variants),
+    v.variant("step", [
+      v.strictObject({ step: v.literal(1), email: v.string() }),
+      v.strictObject({ step: v.literal(2), code: v.number() }),
+    ]),
+  ];
+  for (const schema of schemas) {
+    const visitor = new Visitor({ schema });
+    await visitor.visit((session) => {
+      session.set("step", 1);
+      session.set("email", "ada@example.com");
+    });
+    await assertRejects(
+      () => visitor.visit((session) => session.set("code", 1234)),
+      SessionValidationError,
+    );
+    await visitor.visit((session) => {
+      const email: string | undefined = session.get("email");
+      assertEquals(email, "ada@example.com");
+      session.delete("email");
+      session.set("step", 2);
+      session.update("code", (value = 1233) => value + 1);
+      // @ts-expect-error -- a number
+      const text: string | undefined = session.get("code");
+      // @ts-expect-error -- a key of none of them
+      session.get("name");
+      return text;
+    });
+    assertEquals((await visitor.read()).sort(), [["code", 1234], ["step", 2]]);
+  }
+});
+
 Deno.test("StandardSchema takes whatever the specification describes", () => {
   type Output = { n: number };
   const given: StandardSchemaV1<unknown, Output> = {

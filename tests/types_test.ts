@@ -3,10 +3,12 @@
  */
 
 import type {
+  KeyOf,
   LazySession,
   Session,
   SessionEvent,
   SessionManager,
+  ValueOf,
 } from "@tessera/session";
 
 /** Compiles only if both types are the same, to the letter. */
@@ -228,6 +230,103 @@ Deno.test("Session<Data> knows the keys that are declared beside an index signat
     session.get("other");
     // @ts-expect-error: no boolean
     session.set("seen:home", 1);
+  });
+});
+
+Deno.test("Session<Data> of a union has the keys of every variant", () => {
+  type SignUp =
+    | { step: 1; email: string }
+    | { step: 2; code: number; email?: string }
+    | { step: 3; done: Record<string, boolean> };
+  compile((session: Session<SignUp, SignUp>) => {
+    const step = session.get("step");
+    expectType<Equal<typeof step, 1 | 2 | 3 | undefined>>();
+    const email = session.get("email");
+    expectType<Equal<typeof email, string | undefined>>();
+    const code = session.get("code");
+    expectType<Equal<typeof code, number | undefined>>();
+    session.set("step", 2);
+    session.set("code", 1234);
+    session.update("code", (value = 0) => value + 1);
+    const had: [boolean, boolean] = [
+      session.has("done"),
+      session.delete("code"),
+    ];
+    for (const entry of session.entries()) {
+      const [key, value] = entry;
+      expectType<Equal<typeof key, "step" | "email" | "code" | "done">>();
+      if (entry[0] === "code") expectType<Equal<typeof entry[1], number>>();
+      expectType<
+        Equal<
+          typeof value,
+          1 | 2 | 3 | string | undefined | number | Record<string, boolean>
+        >
+      >();
+    }
+    session.flash("code", 1);
+    const flashed = session.flash("email");
+    expectType<Equal<typeof flashed, string | undefined>>();
+    session.keepFlash("done");
+    // @ts-expect-error: no variant has the key
+    session.get("name");
+    // @ts-expect-error: no variant has the key
+    session.set("name", "ada");
+    // @ts-expect-error: no variant has the key
+    session.has("name");
+    // @ts-expect-error: no variant has the value
+    session.set("step", 4);
+    // @ts-expect-error: a number in the variant that has it
+    session.set("code", "1234");
+    // @ts-expect-error: a number in the variant that has it
+    session.update("code", () => "1234");
+    // @ts-expect-error: the type is declared already
+    session.get<string>("code");
+    // @ts-expect-error: a key that may be anything
+    session.get("code" as string);
+    // @ts-expect-error: no variant has the kind
+    session.flash("name");
+    return had;
+  });
+  compile((session: Session<{ at: Date } | Record<string, number>>) => {
+    const at = session.get("at");
+    expectType<Equal<typeof at, Date | number | undefined>>();
+    session.set("other", 1);
+    // @ts-expect-error: neither a date nor a number
+    session.set("at", "now");
+  });
+  const idOf = (session: Session) => session.id;
+  compile((session: Session<SignUp>) => idOf(session));
+});
+
+Deno.test("KeyOf and ValueOf say what functions of any data take and give", () => {
+  const swap = <Data extends object, Key extends KeyOf<Data>>(
+    session: Session<Data>,
+    key: Key,
+    value: ValueOf<Data, Key>,
+  ): ValueOf<Data, Key> | undefined => {
+    const old = session.get(key);
+    session.set(key, value);
+    session.update(key, (current = value) => current);
+    return old;
+  };
+  const swapShop = <Key extends keyof Shop>(
+    session: Session<Shop>,
+    key: Key,
+    value: Shop[Key],
+  ): Shop[Key] | undefined => swap(session, key, value);
+  compile((session: Session<Shop>) => {
+    const count = swapShop(session, "count", 1);
+    expectType<Equal<typeof count, number | undefined>>();
+    // @ts-expect-error: no number
+    swap(session, "count", "1");
+    // @ts-expect-error: no such key
+    swap(session, "basket", []);
+  });
+  compile((session: Session<{ a: 1; b: string } | { a: 2; c: Date }>) => {
+    const c = swap(session, "c", new Date());
+    expectType<Equal<typeof c, Date | undefined>>();
+    // @ts-expect-error: no date
+    swap(session, "c", 1);
   });
 });
 
