@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkOptions } from "./_check.ts";
 import { KvConnection, type KvKey, type KvSource } from "./_kv_database.ts";
 import { describe, KvKeys } from "./_kv_keys.ts";
 import { type Plan, planCommit } from "./_kv_plan.ts";
@@ -113,12 +114,11 @@ export class KvStore implements SessionStore {
    * @throws {TypeError} If an argument is not what it must be.
    */
   constructor(kv: KvSource, options: KvStoreOptions = {}) {
-    const { prefix = DEFAULT_PREFIX, batch = true, ...unknown } = options;
-    for (const name of Object.keys(unknown)) {
-      throw new TypeError(
-        `Cannot create KvStore: the options must be "prefix" and "batch": received "${name}"`,
-      );
-    }
+    const { prefix = DEFAULT_PREFIX, batch = true } = checkOptions(
+      "create KvStore",
+      options,
+      ["prefix", "batch"],
+    );
     if (typeof batch !== "boolean") {
       throw new TypeError(
         `Cannot create KvStore: "batch" must be a boolean: received ${

@@ -26,6 +26,7 @@
  * @module
  */
 
+import { checkOptions } from "./_check.ts";
 import { nextNonce } from "./_nonce.ts";
 import type { RedisClient } from "./_redis_client.ts";
 import { fromMember, RedisKeys, toMember } from "./_redis_keys.ts";
@@ -156,16 +157,8 @@ export class RedisStore implements SessionStore {
    * @throws {RangeError} If `maxRecordBytes` is out of its range.
    */
   constructor(client: RedisClient, options: RedisStoreOptions = {}) {
-    const {
-      prefix = "{sessions}",
-      maxRecordBytes = LARGEST_RECORD_BYTES,
-      ...unknown
-    } = options;
-    for (const name of Object.keys(unknown)) {
-      throw new TypeError(
-        `Cannot create RedisStore: the options must be "prefix" and "maxRecordBytes": received "${name}"`,
-      );
-    }
+    const { prefix = "{sessions}", maxRecordBytes = LARGEST_RECORD_BYTES } =
+      checkOptions("create RedisStore", options, ["prefix", "maxRecordBytes"]);
     if (!isClient(client)) {
       throw new TypeError(
         "Cannot create RedisStore: want a client of npm:redis, with mGet, eval and evalSha: received something else",

@@ -216,7 +216,11 @@ Deno.test("KvStore takes a Deno.Kv, a promise of one, and a function that opens 
 Deno.test("KvStore.constructor() refuses bad arguments", async () => {
   using kv = await Deno.openKv(":memory:");
   const cases: [options: unknown, message: string][] = [
-    [{ prefx: ["a"] }, `received "prefx"`],
+    [1, "want a plain object of options: received number"],
+    [true, "want a plain object of options: received boolean"],
+    [[], "want a plain object of options: received an array"],
+    [null, "want a plain object of options: received null"],
+    [{ prefx: ["a"] }, `want an option of prefix, batch: received "prefx"`],
     [{ prefix: [] }, `"prefix" must be a non-empty array`],
     [{ prefix: "sessions" }, `received "sessions"`],
     [{ prefix: [null] }, "received [null]"],

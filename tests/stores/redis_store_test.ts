@@ -36,7 +36,14 @@ Deno.test("RedisStore() throws for bad arguments", () => {
     [[null], TypeError, "want a client of npm:redis"],
     [["redis://127.0.0.1"], TypeError, "want a client of npm:redis"],
     [[{ get() {} }], TypeError, "want a client of npm:redis"],
-    [[client, { ttl: 1 }], TypeError, 'received "ttl"'],
+    [[client, 1], TypeError, "want a plain object of options: received number"],
+    [[client, true], TypeError, "received boolean"],
+    [[client, []], TypeError, "received an array"],
+    [
+      [client, { ttl: 1 }],
+      TypeError,
+      'want an option of prefix, maxRecordBytes: received "ttl"',
+    ],
     [[client, { prefix: 1 }], TypeError, '"prefix" must be a well-formed'],
     [
       [client, { prefix: "\ud800" }],
