@@ -48,6 +48,29 @@ export interface RedisSubscriber {
   on(event: string, listener: () => void): unknown;
 }
 
+/**
+ * Checks that a client is one, and asks the server whenever it is asked.
+ *
+ * @param client What was given as the client of a store.
+ * @throws {TypeError} If it is none, or keeps what it has read.
+ */
+export function checkClient(client: unknown): void {
+  const { mGet, eval: run, evalSha, clientSideCache } = (client ?? {}) as
+    & Partial<RedisClient>
+    & { clientSideCache?: unknown };
+  if (![mGet, run, evalSha].every((method) => typeof method === "function")) {
+    throw new TypeError(
+      "Cannot create RedisStore: want a client of npm:redis, with mGet, eval and evalSha: received something else",
+    );
+  }
+  // it would hear of another process's write, a revocation for example, some time after it
+  if (clientSideCache !== undefined) {
+    throw new TypeError(
+      "Cannot create RedisStore: want a client that asks the server each time: received one with clientSideCache",
+    );
+  }
+}
+
 /** A script that runs on the server as one step. */
 export class RedisScript {
   readonly #text: string;

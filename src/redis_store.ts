@@ -28,7 +28,7 @@
 
 import { checkOptions } from "./_check.ts";
 import { nextNonce } from "./_nonce.ts";
-import type { RedisClient } from "./_redis_client.ts";
+import { checkClient, type RedisClient } from "./_redis_client.ts";
 import { fromMember, RedisKeys, toMember } from "./_redis_keys.ts";
 import { RedisReader } from "./_redis_reader.ts";
 import { toCall } from "./_redis_commit.ts";
@@ -112,6 +112,11 @@ export interface RedisStoreOptions {
  * when nobody waits for them any more. And give it a `commandsQueueMaxLength`.
  * An answer that never comes is ended by the manager's `storeTimeout`.
  *
+ * A client with `clientSideCache` is refused, for it hears late of what others
+ * have written: a session that was revoked elsewhere would live on for a moment.
+ * What a pool is made of, or the `nodeClientOptions` of Sentinel, cannot be seen:
+ * leave it out there, too.
+ *
  * What Redis forgets is gone: persist it (`appendonly yes`), and let it evict
  * nothing (`maxmemory-policy noeviction`).
  *
@@ -150,8 +155,8 @@ export class RedisStore implements SessionStore {
    * });
    * ```
    *
-   * @param client A client of `npm:redis`, which stays yours to connect and to
-   *   close.
+   * @param client A client of `npm:redis`, without `clientSideCache`, which stays
+   *   yours to connect and to close.
    * @param options The prefix of the keys, and the largest record.
    * @throws {TypeError} If an argument is not what it must be.
    * @throws {RangeError} If `maxRecordBytes` is out of its range.
@@ -159,11 +164,7 @@ export class RedisStore implements SessionStore {
   constructor(client: RedisClient, options: RedisStoreOptions = {}) {
     const { prefix = "{sessions}", maxRecordBytes = LARGEST_RECORD_BYTES } =
       checkOptions("create RedisStore", options, ["prefix", "maxRecordBytes"]);
-    if (!isClient(client)) {
-      throw new TypeError(
-        "Cannot create RedisStore: want a client of npm:redis, with mGet, eval and evalSha: received something else",
-      );
-    }
+    checkClient(client);
     if (typeof prefix !== "string" || !prefix.isWellFormed()) {
       throw new TypeError(
         `Cannot create RedisStore: "prefix" must be a well-formed string: received ${
@@ -297,12 +298,6 @@ export class RedisStore implements SessionStore {
     const channel = this.#keys.channels + toMember(id);
     this.#subscriptions.listen(channel, changed, signal);
   }
-}
-
-function isClient(value: unknown): value is RedisClient {
-  const client = value as Partial<RedisClient> | null | undefined;
-  return typeof client?.mGet === "function" &&
-    typeof client.eval === "function" && typeof client.evalSha === "function";
 }
 
 /** Says how many records to ask for, by the size of those before. */

@@ -16,6 +16,7 @@ export interface TestClientOptions {
   password?: string;
   keyPrefix?: string;
   RESP?: 2 | 3;
+  clientSideCache?: { ttl: number; maxEntries: number };
   socket?: { reconnectStrategy: false };
 }
 

@@ -1,5 +1,10 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { createClient, createClientPool, createCluster } from "redis";
+import {
+  createClient,
+  createClientPool,
+  createCluster,
+  createSentinel,
+} from "redis";
 import { SessionTooLargeError } from "@tessera/session";
 import { type RedisClient, RedisStore } from "@tessera/session/redis";
 import { testSessionStore } from "@tessera/session/testing";
@@ -61,6 +66,31 @@ Deno.test("RedisStore() throws for bad arguments", () => {
       constructor,
       message,
     );
+  }
+});
+
+test("RedisStore() refuses a client that answers out of its own cache", async ({ redis }) => {
+  const clientSideCache = { ttl: 0, maxEntries: 0 };
+  const cached = await redis.connect({ clientSideCache });
+  try {
+    const sentinelRootNodes = [{ host: "127.0.0.1", port: 26_379 }];
+    for (
+      const client of [
+        cached,
+        cached.withTypeMapping({}),
+        createCluster({ rootNodes: [], clientSideCache }),
+        createClientPool({}, { clientSideCache }),
+        createSentinel({ name: "main", sentinelRootNodes, clientSideCache }),
+      ] satisfies RedisClient[]
+    ) {
+      assertThrows(
+        () => new RedisStore(client),
+        TypeError,
+        "Cannot create RedisStore: want a client that asks the server each time: received one with clientSideCache",
+      );
+    }
+  } finally {
+    await cached.close();
   }
 });
 
