@@ -51,8 +51,9 @@ CREATE INDEX IF NOT EXISTS "${base}_expiry" ON ${sql} (expires_at);
 `;
 }
 
-/** What PostgreSQL says of a column that a table does not have. */
+/** What PostgreSQL says of a column that a table does not have, and of no table. */
 const UNDEFINED_COLUMN = "42703";
+const UNDEFINED_TABLE = "42P01";
 
 /**
  * Creates the table, unless it exists; many may call at the same time.
@@ -63,11 +64,14 @@ export async function createTable(
   sql: PostgresSql,
   { name, sql: quoted, channel }: PostgresTable,
 ): Promise<void> {
-  // Who may not create tables may still have one.
-  const [row] = await select(sql, "SELECT to_regclass($1::text)::text", [
-    quoted,
-  ]);
-  if (row?.[0] !== null) return await assertColumns(sql, name, quoted);
+  // Who may not create tables may still have one. No NULL is selected: the
+  // driver may be told to make something else of it.
+  const [row] = await select(
+    sql,
+    "SELECT (to_regclass($1::text) IS NOT NULL)::text",
+    [quoted],
+  );
+  if (row?.[0] === "true") return await assertColumns(sql, name, quoted);
   // Sent as one query, and so one transaction. Even IF NOT EXISTS fails when
   // two create at the same time, and it is noisy when there is nothing to do.
   await sql.unsafe(`
@@ -89,8 +93,11 @@ async function assertColumns(
       [],
     );
   } catch (error) {
+    const code = (error as { code?: unknown } | null)?.code;
+    // somebody has just dropped it
+    if (code === UNDEFINED_TABLE) throw error;
     // whatever else is wrong shows when the table is used
-    if ((error as { code?: unknown } | null)?.code !== UNDEFINED_COLUMN) return;
+    if (code !== UNDEFINED_COLUMN) return;
     throw new TypeError(
       `Cannot create table ${name}: want a table with the columns of a PostgresStore, or none: received one for something else; choose another name with the option "table"`,
       { cause: error },

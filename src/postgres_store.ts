@@ -94,8 +94,9 @@ export interface PostgresStoreOptions {
  * - **Ids** are any strings of up to 600 characters without NUL and surrogates,
  *   and a record takes at most 16 MiB.
  *
- * The pool is yours, to configure and to end. An error of the driver reaches
- * the manager as it is. Give the pool a `connect_timeout` of a few seconds, and a
+ * The pool is yours, to configure and to end. Its `transform` may rename columns
+ * and replace `null`, but not rewrite other values, of which records are made. An
+ * error of the driver reaches the manager as it is. Give the pool a `connect_timeout` of a few seconds, and a
  * `backoff` of less than one: the driver waits up to 20 seconds before it looks
  * for a server that was away.
  *

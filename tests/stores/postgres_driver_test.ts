@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
   type PostgresQuery,
   type PostgresSql,
@@ -115,6 +115,19 @@ Deno.test("PostgresStore.commit() on other records does not wait for one that is
     assert((await Promise.all(same)).every(({ ok }) => ok));
     assertEquals(sql.queries, 4);
   });
+});
+
+Deno.test("PostgresStore.createTable() says so if the table is dropped meanwhile", async () => {
+  const sql = new StuckSql(0);
+  const gone = Object.assign(new Error("gone"), { code: "42P01" });
+  sql.unsafe = () => {
+    const rows = ++sql.queries === 1
+      ? Promise.resolve([["true"]])
+      : Promise.reject(gone);
+    return Object.assign(rows, { values: () => rows });
+  };
+  const error = await assertRejects(() => new PostgresStore(sql).createTable());
+  assertEquals([error, sql.queries], [gone, 2]);
 });
 
 /** Lets everything run that can. */
