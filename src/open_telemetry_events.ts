@@ -82,13 +82,7 @@ export interface OpenTelemetryEvents {
 export function openTelemetryEvents(
   api: OpenTelemetryApi,
 ): OpenTelemetryEvents {
-  if (typeof api?.trace?.getTracer !== "function") {
-    throw new TypeError(
-      `Cannot create openTelemetryEvents: "api" must be the @opentelemetry/api module: received ${
-        describeType(api)
-      }`,
-    );
-  }
+  checkApi(api);
   const tracer = api.trace.getTracer(SCOPE);
   const createCounter = () =>
     api.metrics.getMeter(SCOPE).createCounter("session.events", {
@@ -121,4 +115,21 @@ export function openTelemetryEvents(
         }
       }),
   };
+}
+
+/** Checks both halves: what is missing would be missed only when it is used. */
+function checkApi(api: Partial<OpenTelemetryApi> | null | undefined): void {
+  const missing = [
+    ...typeof api?.trace?.getTracer === "function" ? [] : ["trace.getTracer"],
+    ...typeof api?.metrics?.getMeter === "function" ? [] : ["metrics.getMeter"],
+  ];
+  if (missing.length === 0) return;
+  const received = describeType(api);
+  throw new TypeError(
+    `Cannot create openTelemetryEvents: "api" must be the @opentelemetry/api module: received ${
+      received === "object"
+        ? `an object without ${missing.join(" and ")}`
+        : received
+    }`,
+  );
 }

@@ -79,15 +79,23 @@ Deno.test("SessionManager.edit() without a function is a TypeError, whatever the
   assertEquals(await sessions.edit("unknown", () => 1), undefined);
 });
 
-Deno.test("openTelemetryEvents() without the API is a TypeError", () => {
-  for (const api of [undefined, null, {}, { trace: {} }]) {
+Deno.test("openTelemetryEvents() without the API, or half of it, is a TypeError", () => {
+  const trace = { getTracer: () => {} };
+  const metrics = { getMeter: () => {} };
+  const cases: [api: unknown, received: string][] = [
+    [undefined, "undefined"],
+    [null, "null"],
+    [{}, "an object without trace.getTracer and metrics.getMeter"],
+    [{ trace: {}, metrics }, "an object without trace.getTracer"],
+    [{ trace }, "an object without metrics.getMeter"],
+    [{ trace, metrics: {} }, "an object without metrics.getMeter"],
+  ];
+  for (const [api, received] of cases) {
     assertThrows(
       () =>
-        openTelemetryEvents(
-          api as unknown as Parameters<typeof openTelemetryEvents>[0],
-        ),
+        openTelemetryEvents(api as Parameters<typeof openTelemetryEvents>[0]),
       TypeError,
-      '"api" must be the @opentelemetry/api module',
+      `Cannot create openTelemetryEvents: "api" must be the @opentelemetry/api module: received ${received}`,
     );
   }
 });
