@@ -112,7 +112,7 @@ function checkDomain(domain: unknown): void {
     !DOMAIN.test(domain as string)
   ) {
     throw new TypeError(
-      `Cannot ${ACTION}: "domain" must be a host name: received ${
+      `Cannot ${ACTION}: "domain" must be a host name in ASCII, ${MAX_DOMAIN_LENGTH} characters at most, without a dot at its end: received ${
         JSON.stringify(domain)
       }`,
     );
@@ -125,7 +125,7 @@ function checkPath(path: unknown): void {
     (path as string).length > MAX_ATTRIBUTE_BYTES || !PATH.test(path as string)
   ) {
     throw new TypeError(
-      `Cannot ${ACTION}: "path" must begin with "/" and have neither ";" nor control characters: received ${
+      `Cannot ${ACTION}: "path" must begin with "/" and be printable ASCII without ";", ${MAX_ATTRIBUTE_BYTES} characters at most: received ${
         JSON.stringify(path)
       }`,
     );

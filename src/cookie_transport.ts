@@ -29,9 +29,14 @@ export interface CookieOptions {
    *   other than `/`; `session` with `secure: false`
    */
   name?: string | undefined;
-  /** The domain whose subdomains get the cookie too. @default none: this host alone */
+  /** The domain whose subdomains get the cookie too, in ASCII. @default none: this host alone */
   domain?: string | undefined;
-  /** The path below which the cookie is sent; starts with `/`. @default {"/"} */
+  /**
+   * The path below which the cookie is sent: `/` and up to 1,023 characters of
+   * printable ASCII, `;` excepted.
+   *
+   * @default {"/"}
+   */
   path?: string | undefined;
   /**
    * Whether other sites' requests carry it: `Strict` never, `Lax` when they

@@ -16,8 +16,10 @@ import { get } from "./_helpers.ts";
 const OK = new Response();
 
 const WANT_TOKEN = "must be a token of RFC 9110";
-const WANT_HOST = `"domain" must be a host name`;
-const WANT_PATH = `"path" must begin with "/"`;
+const WANT_HOST =
+  `"domain" must be a host name in ASCII, 253 characters at most, without a dot at its end`;
+const WANT_PATH =
+  `"path" must begin with "/" and be printable ASCII without ";", 1024 characters at most`;
 const WANT_SECURE = `must go with "secure" true`;
 const WANT_NO_DOMAIN = `must go with the path "/" and no domain`;
 
@@ -118,10 +120,13 @@ const NAMES: [cookie: CookieOptions, name: string][] = [
   [{ name: "sid", domain: "example.com" }, "sid"],
   [{ name: "__Secure-sid", domain: "example.com" }, "__Secure-sid"],
   [{ name: undefined, domain: undefined }, "__Host-session"],
+  // as long as they may be
+  [{ path: `/${"a".repeat(1_023)}` }, "__Secure-session"],
+  [{ domain: `${"a".repeat(249)}.com` }, "__Secure-session"],
 ];
 
 for (const [cookie, name] of NAMES) {
-  const shown = Deno.inspect(cookie, { breakLength: Infinity });
+  const shown = Deno.inspect(cookie, { breakLength: Infinity }).slice(0, 90);
   Deno.test(`R43 the cookie of ${shown} is named ${name}`, async () => {
     assertEquals(cookieTransport(cookie).name, name);
     assert((await firstCookie({ cookie })).startsWith(`${name}=`));
