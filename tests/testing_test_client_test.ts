@@ -557,6 +557,13 @@ Deno.test("TestClient follows nothing without a Location, nor a 304", async () =
   assertEquals((await client.get("/304", { redirect: "follow" })).status, 304);
 });
 
+Deno.test("TestClient() takes an origin however it is written", async () => {
+  for (const origin of ["https://a.b", "https://a.b/", "HTTPS://A.B:443"]) {
+    const client = new TestClient(({ url }) => new Response(url), { origin });
+    assertEquals(await (await client.get("/x")).text(), "https://a.b/x");
+  }
+});
+
 Deno.test("TestClient() refuses bad arguments", () => {
   const handler = () => new Response();
   assertThrows(
@@ -569,13 +576,26 @@ Deno.test("TestClient() refuses bad arguments", () => {
     TypeError,
     "received function and number",
   );
-  for (
-    const origin of ["", "example.com", "/", "ftp://example.com", "data:,"]
-  ) {
+  assertThrows(
+    () => Reflect.construct(TestClient, [handler, { orign: "https://a.test" }]),
+    TypeError,
+    'Cannot construct the TestClient: want an option of origin, clock: received "orign"',
+  );
+  assertThrows(
+    () => Reflect.construct(TestClient, [handler, "https://a.test"]),
+    TypeError,
+    "want a plain object of options: received string",
+  );
+  const origins = ["", "example.com", "/", "ftp://example.com", "data:,"];
+  // what has more than an origin
+  const longer = ["/app", "//", "?a=1", "#a"].map((end) => `https://a.b${end}`);
+  for (const origin of [...origins, ...longer, "https://ada:pw@a.b"]) {
     assertThrows(
       () => new TestClient(handler, { origin }),
       TypeError,
-      `want an http or https origin: received ${JSON.stringify(origin)}`,
+      `want an http or https origin without a path: received ${
+        JSON.stringify(origin)
+      }`,
     );
   }
 });

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkOptions } from "../_check.ts";
 import { CookieJar, type TestCookie } from "./_cookie_jar.ts";
 import { discard, follow, redirection } from "./_redirect.ts";
 
@@ -13,7 +14,8 @@ export type TestHandler = (request: Request) => Response | Promise<Response>;
 /** Options of {@linkcode TestClient}. */
 export interface TestClientOptions {
   /**
-   * Where paths lead, such as `"http://localhost:8000"`.
+   * Where paths lead: an http or https origin, such as `"http://localhost:8000"`,
+   * without a path.
    *
    * @default {"https://example.com"}
    */
@@ -89,20 +91,24 @@ export class TestClient {
    * @param handler What answers the requests. One that takes more than the
    *   request is wrapped: `(request) => handler(request, info)`.
    * @param options Where paths lead, and the time.
-   * @throws {TypeError} If `handler` or `clock` is no function, or `origin` no
-   *   http or https origin.
+   * @throws {TypeError} If `handler` or `clock` is no function, `origin` no http
+   *   or https origin, or an option is unknown.
    */
   constructor(handler: TestHandler, options: TestClientOptions = {}) {
-    const { origin = "https://example.com", clock = Date.now } = options;
+    const { origin = "https://example.com", clock = Date.now } = checkOptions(
+      "construct the TestClient",
+      options,
+      ["origin", "clock"],
+    );
     if (typeof handler !== "function" || typeof clock !== "function") {
       throw new TypeError(
         "Cannot construct the TestClient: want functions as handler and clock: " +
           `received ${typeof handler} and ${typeof clock}`,
       );
     }
-    if (!URL.canParse(origin) || !/^https?:/.test(new URL(origin).protocol)) {
+    if (!isOrigin(origin)) {
       throw new TypeError(
-        "Cannot construct the TestClient: want an http or https origin: " +
+        "Cannot construct the TestClient: want an http or https origin without a path: " +
           `received ${JSON.stringify(origin)}`,
       );
     }
@@ -313,4 +319,11 @@ export class TestClient {
     }
     return response;
   }
+}
+
+/** Says whether a URL is an origin, perhaps with a slash, and nothing that would be dropped. */
+function isOrigin(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, origin, href } = new URL(text);
+  return /^https?:$/.test(protocol) && href === `${origin}/`;
 }
