@@ -1,8 +1,8 @@
 // deno run --unstable-kv --allow-net examples/counter.ts
 
-import { withSession } from "@tessera/session";
+import { crossOriginProtection, withSession } from "@tessera/session";
 
-Deno.serve(withSession((request, session) => {
+Deno.serve(crossOriginProtection(withSession((request, session) => {
   const { pathname } = new URL(request.url);
   if (pathname === "/logout" && request.method === "POST") {
     session.logout();
@@ -12,4 +12,4 @@ Deno.serve(withSession((request, session) => {
   const count = session.get<number>("count") ?? 0;
   session.set("count", count + 1);
   return Response.json({ count });
-}));
+})));

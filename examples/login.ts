@@ -1,8 +1,8 @@
 // deno run --unstable-kv --allow-net examples/login.ts
 
-import { withSession } from "@tessera/session";
+import { crossOriginProtection, withSession } from "@tessera/session";
 
-Deno.serve(withSession(async (request, session) => {
+Deno.serve(crossOriginProtection(withSession(async (request, session) => {
   const { pathname } = new URL(request.url);
   switch (`${request.method} ${pathname}`) {
     case "GET /":
@@ -22,7 +22,7 @@ Deno.serve(withSession(async (request, session) => {
     default:
       return page(`<p>There is nothing here.</p>`, 404);
   }
-}));
+})));
 
 const SIGN_IN = `<form method="post" action="/login">
   <label>Name <input name="name" autocomplete="username" required></label>

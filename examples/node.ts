@@ -6,11 +6,11 @@ import { env, stderr, stdout } from "node:process";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { openKv } from "@deno/kv";
-import { KvStore, withSession } from "@tessera/session";
+import { crossOriginProtection, KvStore, withSession } from "@tessera/session";
 
 const kv = await openKv(env.KV_PATH ?? "./sessions.db");
 
-const handler = withSession((request, session) => {
+const handler = crossOriginProtection(withSession((request, session) => {
   const { pathname } = new URL(request.url);
   if (pathname === "/logout" && request.method === "POST") {
     session.logout();
@@ -20,7 +20,7 @@ const handler = withSession((request, session) => {
   const count = session.get<number>("count") ?? 0;
   session.set("count", count + 1);
   return Response.json({ count });
-}, { store: new KvStore(kv) });
+}, { store: new KvStore(kv) }));
 
 function toRequest(incoming: IncomingMessage): Request {
   const { method = "GET", url, headersDistinct } = incoming;

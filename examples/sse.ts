@@ -1,8 +1,8 @@
 // deno run --unstable-kv --allow-net examples/sse.ts
 
-import { withSession } from "@tessera/session";
+import { crossOriginProtection, withSession } from "@tessera/session";
 
-Deno.serve(withSession((request, session) => {
+Deno.serve(crossOriginProtection(withSession((request, session) => {
   const { pathname } = new URL(request.url);
   switch (`${request.method} ${pathname}`) {
     case "GET /":
@@ -21,7 +21,7 @@ Deno.serve(withSession((request, session) => {
     default:
       return new Response("Not found\n", { status: 404 });
   }
-}));
+})));
 
 /** Tells the time, until the session ends: here, or in another process. */
 function ticks(signal: AbortSignal): ReadableStream<Uint8Array> {

@@ -37,6 +37,23 @@ async function startExample(path: string, database: string): Promise<Program> {
   });
 }
 
+/** Posts a form as a page of another site would, and returns the status and cookies. */
+async function postFromElsewhere(
+  { url }: Program,
+  path: string,
+): Promise<[status: number, cookies: string[]]> {
+  const { status, headers, body } = await fetch(url + path, {
+    method: "POST",
+    headers: {
+      origin: "https://evil.example",
+      "sec-fetch-site": "cross-site",
+    },
+    body: new URLSearchParams({ name: "mallory" }),
+  });
+  await body?.cancel();
+  return [status, headers.getSetCookie()];
+}
+
 /** The attributes of a Set-Cookie line, sorted, and the pair in front of them. */
 function parse(line: string): { pair: string; attributes: string[] } {
   const [pair = "", ...attributes] = line.split("; ");
@@ -94,6 +111,7 @@ Deno.test("examples/counter.ts counts for each client, until it signs out", asyn
   assertEquals(await count(ada), 0);
   assertNotEquals(ada.cookie(COOKIE)?.value, before);
   assertEquals(await count(bob), 1);
+  assertEquals(await postFromElsewhere(program, "/logout"), [403, []]);
 });
 
 Deno.test("examples/counter.ts sends the cookie once, on the first write", async () => {
@@ -209,6 +227,9 @@ Deno.test("examples/login.ts signs in by form, shows who it is, and signs out", 
   assertEquals(client.cookies, []);
   assertMatch(await see(), /action="\/login"/);
 
+  for (const path of ["/login", "/logout"]) {
+    assertEquals(await postFromElsewhere(program, path), [403, []]);
+  }
   const missing = await client.get("/elsewhere");
   assertEquals(missing.status, 404);
   await missing.body?.cancel();
@@ -245,6 +266,7 @@ Deno.test("examples/sse.ts ends its stream when the session ends", async () => {
   assertMatch(first?.value ?? "", /^data: .+\n\n$/);
   assertEquals(signedOut.status, 303);
   assertMatch(rest, /event: end\ndata: logout\n\n$/);
+  assertEquals(await postFromElsewhere(program, "/logout"), [403, []]);
 });
 
 Deno.test("examples/websocket.ts counts messages, and closes when the session ends", async () => {
@@ -275,13 +297,8 @@ Deno.test("examples/websocket.ts counts messages, and closes when the session en
   const timer = setTimeout(() => program.stop(), 10_000); // closes it otherwise
   const { code } = await closing;
   clearTimeout(timer);
-  const foreign = await fetch(`${program.url}/logout`, {
-    method: "POST",
-    headers: { origin: "https://elsewhere.example" },
-  });
-  await foreign.body?.cancel();
 
   assertEquals([hello, again], ["message 1: hello", "message 2: again"]);
   assertEquals(code, 3000);
-  assertEquals(foreign.status, 403);
+  assertEquals(await postFromElsewhere(program, "/logout"), [403, []]);
 });

@@ -128,6 +128,12 @@ Deno.test("examples/node.ts counts for each client on Node.js, across a restart 
   await using server = await serve(file, database);
   const again = await fetch(server.url, { headers: { cookie } });
   assertEquals(await again.json(), { count: 2 });
+  const foreign = await fetch(`${server.url}/logout`, {
+    method: "POST",
+    headers: { cookie, "sec-fetch-site": "cross-site" },
+  });
+  await foreign.body?.cancel();
+  assertEquals(foreign.status, 403);
   const out = await fetch(`${server.url}/logout`, {
     method: "POST",
     headers: { cookie },
