@@ -28,7 +28,7 @@ Deno.serve(crossOriginProtection(withSession((request, session) => {
         const count = await sessions.edit(session.id, (session) => {
           session.update("messages", (messages = 0) => messages + 1);
           return session.get("messages");
-        });
+        }).catch(() => socket.close(1011)); // nobody else would catch it
         // meanwhile the session may have ended, and the socket with it
         if (socket.readyState !== socket.OPEN) return;
         socket.send(`message ${count}: ${data}`);

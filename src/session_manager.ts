@@ -164,9 +164,11 @@ export class SessionManager<
    * Edits a session outside of a request: from a queue, a timer, a socket.
    *
    * Merges with requests as these do with each other. It is no use of the session by its client,
-   * so it does not put off the idle timeout.
+   * so it does not put off the idle timeout. Nor does anybody catch what it throws, as a server
+   * does for its requests: a rejection that is left alone ends the process.
    *
-   * @param id The public id of the session; an id that was just replaced leads to it too.
+   * @param id The public id of the session; for the `rotationGrace`, one that `regenerate`
+   *   replaced leads to it too.
    * @param edit Changes the session; saved when it returns, not if it throws.
    * @returns What `edit` returned, or `undefined` if there is no such session.
    * @throws What `edit` throws, unchanged.
@@ -203,7 +205,8 @@ export class SessionManager<
   /**
    * Looks a session up, without using it.
    *
-   * @param id The public id; an id that was just replaced leads to its session too.
+   * @param id The public id; for the `rotationGrace`, one that `regenerate` replaced leads to its
+   *   session too. One that `login` replaced is unknown at once.
    * @returns What is known of it; never a token.
    * @throws {TypeError} If the manager is stateless.
    * @throws {SessionStoreError} If the store fails.
@@ -232,7 +235,8 @@ export class SessionManager<
   /**
    * Ends a session.
    *
-   * @param id The public id; an id that was just replaced leads to its session too.
+   * @param id The public id; for the `rotationGrace`, one that `regenerate` replaced leads to its
+   *   session too. One that `login` replaced is unknown at once.
    * @returns Whether there was one.
    * @throws {TypeError} If the manager is stateless.
    * @throws {SessionStoreError} If the store fails.

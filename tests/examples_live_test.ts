@@ -11,11 +11,20 @@ import {
   temporaryDatabase,
 } from "./_program.ts";
 
-/** Starts an example on a free port, with a database of its own. */
+/**
+ * Starts an example on a free port, with a database of its own, which fails while
+ * there is a file beside it whose name ends in `.fails`.
+ */
 function startExample(name: string, database: string): Promise<Program> {
-  return startProgram(["-A", "--unstable-kv", `examples/${name}.ts`], {
+  return startProgram([
+    "-A",
+    "--unstable-kv",
+    "--preload=tests/_failing_kv.ts",
+    `examples/${name}.ts`,
+  ], {
     DENO_SERVE_ADDRESS: "tcp:127.0.0.1:0",
     DENO_KV_DEFAULT_PATH: database,
+    KV_FAILS: `${database}.fails`,
   });
 }
 
@@ -104,6 +113,28 @@ Deno.test("examples/websocket.ts counts messages, and closes when the session en
   assertEquals(ended.status, 400);
   const evil = [...upgrade, "Origin: https://evil.example"];
   assertEquals((await rawRequest(port, evil, start)).status, 403);
+});
+
+Deno.test("examples/websocket.ts closes a socket when the store fails, and goes on", async () => {
+  await using database = await temporaryDatabase();
+  await using program = await startExample("websocket", database.path);
+  const { client, cookie } = await visit(program);
+  const socket = new WebSocket(
+    `${program.url.replace("http", "ws")}/socket`,
+    { headers: { cookie } },
+  );
+  const closed = new Promise<CloseEvent>((resolve) => {
+    socket.addEventListener("close", resolve);
+  });
+  await new Promise((resolve) => socket.addEventListener("open", resolve));
+
+  await Deno.writeTextFile(`${database.path}.fails`, "");
+  socket.send("hello");
+  const { code } = await closed;
+  await Deno.remove(`${database.path}.fails`);
+
+  assertEquals(code, 1011, program.output);
+  assertEquals(await statusOf(client.get("/")), 200);
 });
 
 Deno.test("examples/custom_store.ts counts, and goes on counting after a restart", async () => {
