@@ -168,7 +168,7 @@ export class SessionManager<
    * does for its requests: a rejection that is left alone ends the process.
    *
    * @param id The public id of the session; for the `rotationGrace`, one that `regenerate`
-   *   replaced leads to it too.
+   *   replaced leads to it too. One that `login` replaced is unknown at once.
    * @param edit Changes the session; saved when it returns, not if it throws.
    * @returns What `edit` returned, or `undefined` if there is no such session.
    * @throws What `edit` throws, unchanged.

@@ -217,7 +217,7 @@ Deno.test("SessionManager.edit() closes the session when it is done", async () =
   assertThrows(() => session?.[0]?.set("n", 2), SessionClosedError);
 });
 
-Deno.test("SessionManager.edit(), .get() and .revoke() follow an id that was replaced", async () => {
+Deno.test("SessionManager.edit(), .get() and .revoke() follow an id that regenerate() replaced", async () => {
   const visitor = new Visitor();
   await visitor.visit((session) => session.set("n", 1));
   const [old = ""] = visitor.token.split(".");
@@ -229,6 +229,17 @@ Deno.test("SessionManager.edit(), .get() and .revoke() follow an id that was rep
   assertEquals((await visitor.sessions.get(old))?.id, id);
   assertEquals(await visitor.sessions.revoke(old), true);
   assertEquals(await visitor.read(), []);
+});
+
+Deno.test("SessionManager.edit(), .get() and .revoke() do not follow an id that login() replaced", async () => {
+  const visitor = new Visitor();
+  await visitor.visit((session) => session.set("n", 1));
+  const [old = ""] = visitor.token.split(".");
+  await visitor.visit((session) => session.login("ada"));
+  assertEquals(await visitor.sessions.edit(old, () => "edited"), undefined);
+  assertEquals(await visitor.sessions.get(old), undefined);
+  assertEquals(await visitor.sessions.revoke(old), false);
+  assertEquals(await visitor.read(), [["n", 1]]);
 });
 
 testOnSpyStores(
