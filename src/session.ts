@@ -232,6 +232,7 @@ export interface Session<
    *
    * @param persistent `true`: a cookie with Max-Age; `false`: one that goes with
    *   the browser.
+   * @throws {TypeError} If it is no boolean, or the session is being edited outside a request.
    * @throws {SessionClosedError} If the session is committed or destroyed.
    */
   persist(persistent: boolean): void;
@@ -282,9 +283,10 @@ export interface Session<
    * Commits now, before the response exists: before streaming, for example.
    *
    * Closes the handle as the commit after the handler would; that one then only
-   * writes the cookie. Calling it again changes nothing.
+   * writes the cookie, if it has not been outdated meanwhile. Calling it again changes nothing.
    *
    * @returns When the changes are stored.
+   * @throws {TypeError} If it is called by the callback of an update.
    * @throws {SessionStoreError} If the store fails; the call may be repeated.
    * @throws {SessionConflictError} If other writers kept winning.
    * @throws {SessionTooLargeError} If the session does not fit its store.
