@@ -9,6 +9,13 @@ import { NPM_VERSIONS, type NpmPackage, PYTHON_VERSIONS } from "./_peers.ts";
 /** How long an installation may take. */
 const INSTALL_TIMEOUT_MS = 120_000;
 
+/** A program for Node that loads packages from a folder. */
+const LOAD = `
+const [folder, ...names] = process.argv.slice(1);
+const load = require("node:module").createRequire(folder + "/");
+names.forEach((name) => load(name));
+`;
+
 /** Thrown if something cannot be measured here. */
 export class MissingError extends Error {
   /** How to get it. */
@@ -23,45 +30,68 @@ export class MissingError extends Error {
 }
 
 /**
+ * Finds Node.js.
+ *
+ * Where there is none, Deno puts a `node` of its own into the `PATH` of its
+ * children, which is Deno.
+ *
+ * @returns Its version, such as `v24.1.0`; undefined if there is none.
+ */
+export async function nodeVersion(): Promise<string | undefined> {
+  const program = "process.versions.deno ? '' : process.version";
+  return (await run("node", ["-p", program]))?.trim() || undefined;
+}
+
+/**
  * Installs npm packages for Node, unless they are there.
  *
- * @returns The folder that has them in its `node_modules`.
+ * @returns The folder that has them in its `node_modules`, and the version of Node.
  * @throws {MissingError} If that fails.
  */
 export async function installNpm(
   names: readonly NpmPackage[],
-): Promise<string> {
+): Promise<{ folder: string; node: string }> {
   const packages = names.map((name) => `${name}@${NPM_VERSIONS[name]}`);
   const remedy = `install Node and npm, and let npm reach its registry for ${
     packages.join(", ")
   }`;
-  if (await run("node", ["--version"]) === undefined) {
-    throw new MissingError("there is no node", remedy);
-  }
+  const node = await nodeVersion();
+  if (node === undefined) throw new MissingError("there is no Node.js", remedy);
   const folder = cacheFolder("npm", packages);
-  await once(folder, async () => {
-    await Deno.writeTextFile(`${folder}/package.json`, "{}");
-    const flags = ["--no-package-lock", "--no-audit", "--no-fund"];
-    const installed = await run(
-      "npm",
-      ["install", ...flags, "--prefix", folder, ...packages],
-    );
-    if (installed === undefined) {
-      throw new MissingError("npm cannot install it", remedy);
-    }
+  await fillFolder(folder, {
+    works: async () =>
+      await run("node", ["-e", LOAD, folder, ...names]) !== undefined,
+    fill: async () => {
+      await Deno.writeTextFile(`${folder}/package.json`, "{}");
+      const flags = ["--no-package-lock", "--no-audit", "--no-fund"];
+      const installed = await run(
+        "npm",
+        ["install", ...flags, "--prefix", folder, ...packages],
+      );
+      if (installed === undefined) {
+        throw new MissingError("npm cannot install it", remedy);
+      }
+    },
   });
-  return folder;
+  return { folder, node };
+}
+
+/** A Python that has Starlette and uvicorn. */
+export interface StarlettePython {
+  /** The path of the interpreter. */
+  readonly python: string;
+  /** The version of Starlette. */
+  readonly starlette: string;
+  /** The version of uvicorn. */
+  readonly uvicorn: string;
 }
 
 /**
  * Finds a Python that has Starlette, or installs it.
  *
- * @returns The path of the interpreter, and the version of Starlette.
  * @throws {MissingError} If there is none, and none can be installed.
  */
-export async function installStarlette(): Promise<
-  { python: string; version: string }
-> {
+export async function installStarlette(): Promise<StarlettePython> {
   const packages = Object.entries(PYTHON_VERSIONS)
     .map(([name, version]) => `${name}==${version}`);
   const remedy =
@@ -70,30 +100,36 @@ export async function installStarlette(): Promise<
     }`;
   const folder = cacheFolder("python", packages);
   const installed = `${folder}/bin/python`;
-  const known = await starletteVersion(installed);
-  if (known !== undefined) return { python: installed, version: known };
   try {
-    await once(folder, async () => {
-      await run("python3", ["-m", "venv", folder]);
-      const pip = ["-m", "pip", "install", "--quiet", ...packages];
-      if (await run(installed, pip) === undefined) {
-        throw new MissingError("pip cannot install it", remedy);
-      }
+    await fillFolder(folder, {
+      works: async () => await findStarlette(installed) !== undefined,
+      fill: async () => {
+        await run("python3", ["-m", "venv", folder]);
+        const pip = ["-m", "pip", "install", "--quiet", ...packages];
+        if (await run(installed, pip) === undefined) {
+          throw new MissingError("pip cannot install it", remedy);
+        }
+      },
     });
   } catch {
     // there may be one that came with the system
   }
   for (const python of [installed, "python3", "/usr/bin/python3"]) {
-    const version = await starletteVersion(python);
-    if (version !== undefined) return { python, version };
+    const found = await findStarlette(python);
+    if (found !== undefined) return found;
   }
   throw new MissingError("there is no Starlette", remedy);
 }
 
-async function starletteVersion(python: string): Promise<string | undefined> {
+async function findStarlette(
+  python: string,
+): Promise<StarlettePython | undefined> {
   const program =
-    "import itsdangerous, starlette, uvicorn; print(starlette.__version__)";
-  return (await run(python, ["-c", program]))?.trim();
+    "import itsdangerous, starlette, uvicorn; print(starlette.__version__, uvicorn.__version__)";
+  const versions = await run(python, ["-c", program]);
+  if (versions === undefined) return undefined;
+  const [starlette = "", uvicorn = ""] = versions.trim().split(" ");
+  return { python, starlette, uvicorn };
 }
 
 /** The output of a program, or `undefined` if there is none such or it fails. */
@@ -115,21 +151,42 @@ export async function run(
   }
 }
 
-/** Fills a folder if that was not done before; a failure leaves nothing behind. */
-async function once(folder: string, fill: () => Promise<void>): Promise<void> {
+/** What a folder of the cache is to have. */
+export interface FolderContent {
+  /** Whether what is there can be used. */
+  works(): Promise<boolean>;
+  /** Puts it there; the folder is empty. */
+  fill(): Promise<void>;
+}
+
+/**
+ * Fills a folder, unless that was done before and what is there still works.
+ *
+ * @throws {unknown} What `fill` throws; the folder is not there then.
+ */
+export async function fillFolder(
+  folder: string,
+  { works, fill }: FolderContent,
+): Promise<void> {
   const complete = `${folder}/.complete`;
-  try {
-    await Deno.stat(complete);
-    return;
-  } catch {
-    await Deno.mkdir(folder, { recursive: true });
-  }
+  if (await exists(complete) && await works()) return;
+  if (await exists(folder)) await Deno.remove(folder, { recursive: true });
+  await Deno.mkdir(folder, { recursive: true });
   try {
     await fill();
     await Deno.writeTextFile(complete, "");
   } catch (error) {
     await Deno.remove(folder, { recursive: true });
     throw error;
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.stat(path);
+    return true;
+  } catch {
+    return false;
   }
 }
 

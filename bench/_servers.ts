@@ -9,7 +9,7 @@ import { ROOT, stdArguments } from "../tools/std.ts";
 import { BARE, BY_HAND, type CaseName, OURS } from "./_cases.ts";
 import { type Child, startChild } from "./_child.ts";
 import { ENV, PROFILE, SECRET } from "./_data.ts";
-import { installNpm, installStarlette, run } from "./_install.ts";
+import { installNpm, installStarlette } from "./_install.ts";
 import { NPM_VERSIONS, type NpmPackage } from "./_peers.ts";
 import type { ServerInfo } from "./_summary.ts";
 
@@ -159,26 +159,25 @@ async function startFastify(): Promise<StartedServer> {
     "@fastify/cookie",
     "fastify",
   ];
-  const folder = await installNpm(packages);
+  const { folder, node } = await installNpm(packages);
   const child = await startChild({
     command: "node",
     args: ["bench/servers/fastify_session.mjs"],
     env: { ...foreignEnv(), [ENV.packages]: folder },
     cwd: ROOT,
   });
-  const node = (await run("node", ["--version"]))?.trim() ?? "";
   return { child, version: `${versionsOf(packages)}, Node ${node}` };
 }
 
 async function startStarlette(): Promise<StartedServer> {
-  const { python, version } = await installStarlette();
+  const { python, starlette, uvicorn } = await installStarlette();
   const child = await startChild({
     command: python,
     args: ["bench/servers/starlette_session.py"],
     env: foreignEnv(),
     cwd: ROOT,
   });
-  return { child, version: `Starlette ${version} on uvicorn` };
+  return { child, version: `Starlette ${starlette} on uvicorn ${uvicorn}` };
 }
 
 /** What a server needs that cannot import our data. */
