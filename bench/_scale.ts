@@ -39,15 +39,24 @@ const LIFETIMES = { idleTimeout: 7 * DAY_MS, absoluteTimeout: 30 * DAY_MS };
 /** What is measured: ours, and the calls of KV beneath it. */
 const STEPS = ["read", "write", "kv.get", "kv.set"] as const;
 
+/** What leads to a session. */
+interface Credential {
+  /** Its id. */
+  readonly id: string;
+  /** Its secret. */
+  readonly secret: string;
+}
+
 /** A file of sessions. */
-interface Population {
+export interface Population {
   /** How many there are. */
   readonly size: number;
   /** Reads or writes one of them. */
   visit(step: Step): Promise<void>;
 }
 
-type Step = typeof STEPS[number];
+/** What is done with a session. */
+export type Step = typeof STEPS[number];
 type Way = keyof typeof BURST;
 
 /**
@@ -132,43 +141,54 @@ async function burst(
 /**
  * Fills a file with records as the manager writes them; straight through KV, for a
  * commit of the store takes no more than 100.
+ *
+ * Each session has a secret of its own, so that those of a large file are not all
+ * among the few whose hashes are remembered.
+ *
+ * @param path The path of the file.
+ * @param size How many sessions.
+ * @param stack What closes it.
  */
-async function populate(
+export async function populate(
   path: string,
   size: number,
   stack: AsyncDisposableStack,
 ): Promise<Population> {
   const kv = await Deno.openKv(path);
   stack.defer(() => kv.close());
-  const secret = generateSecret();
   const now = Date.now();
-  const record: SessionRecord = {
+  const blank: SessionRecord = {
     ...blankRecord(now, LIFETIMES, true),
-    secretHash: hashSecret(secret),
     data: new Map<string, unknown>([["profile", PROFILE], ["count", 1]]),
   };
-  const ids: string[] = [];
+  const recordOf = (secret: string) => (
+    { ...blank, secretHash: hashSecret(secret) }
+  );
+  const expireIn = LIFETIMES.idleTimeout;
+  const credentials: Credential[] = [];
   const start = performance.now();
-  while (ids.length < size) {
+  while (credentials.length < size) {
     if (performance.now() - start > FILL_LIMIT_MS) {
-      console.log(`out of time: ${ids.length} of ${size} sessions`);
+      console.log(`out of time: ${credentials.length} of ${size} sessions`);
       break;
     }
     const added = Array.from(
-      { length: Math.min(BATCH, size - ids.length) },
-      () => ulid(now),
+      { length: Math.min(BATCH, size - credentials.length) },
+      () => ({ id: ulid(now), secret: generateSecret() }),
     );
     const atomic = kv.atomic();
-    for (const id of added) {
-      const expireIn = LIFETIMES.idleTimeout;
-      atomic.set(["sessions", "id", id], record, { expireIn });
+    for (const { id, secret } of added) {
+      atomic.set(["sessions", "id", id], recordOf(secret), { expireIn });
     }
     await atomic.commit();
-    ids.push(...added);
-    if (ids.length % 100_000 === 0) console.log(`${ids.length} sessions`);
+    credentials.push(...added);
+    const { length } = credentials;
+    if (length % 100_000 === 0) console.log(`${length} sessions`);
   }
   const seconds = (performance.now() - start) / 1_000;
-  console.log(`filled ${ids.length} sessions in ${seconds.toFixed(1)} s`);
+  console.log(
+    `filled ${credentials.length} sessions in ${seconds.toFixed(1)} s`,
+  );
 
   const sessions = new SessionManager({ store: kv });
   const handlers = {
@@ -181,7 +201,10 @@ async function populate(
       return new Response("ok");
     }, sessions),
   };
-  const visitByToken = async (step: "read" | "write", id: string) => {
+  const visitByToken = async (
+    step: "read" | "write",
+    { id, secret }: Credential,
+  ) => {
     const headers = { cookie: `__Host-session=${id}.${secret}` };
     const request = new Request("http://localhost/", { headers });
     const response = await handlers[step](request);
@@ -192,14 +215,15 @@ async function populate(
     }
   };
   return {
-    size: ids.length,
+    size: credentials.length,
     visit: async (step) => {
-      const id = ids[Math.floor(Math.random() * ids.length)] as string;
-      const key = ["sessions", "id", id];
-      const expireIn = LIFETIMES.idleTimeout;
+      const index = Math.floor(Math.random() * credentials.length);
+      const credential = credentials[index] as Credential;
+      const key = ["sessions", "id", credential.id];
       if (step === "kv.get") await kv.get(key);
-      else if (step === "kv.set") await kv.set(key, record, { expireIn });
-      else await visitByToken(step, id);
+      else if (step === "kv.set") {
+        await kv.set(key, recordOf(credential.secret), { expireIn });
+      } else await visitByToken(step, credential);
     },
   };
 }
