@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Contest } from "./_contest.ts";
 import type { RunningServer } from "./_load.ts";
 import { beginSessions, visit } from "./_visits.ts";
 
@@ -23,8 +24,26 @@ export interface Survival {
   readonly survived: number;
 }
 
-/** Counts up in one session with many requests at once, and then reads it. */
+/**
+ * Counts up in one session of each server with many requests at once, and reads it.
+ *
+ * @param contest The servers; one that fails drops out.
+ * @returns What was left, of those that have sessions.
+ */
 export async function raceIncrements(
+  contest: Contest<RunningServer>,
+): Promise<Survival[]> {
+  const survivals: Survival[] = [];
+  for (const server of contest.running) {
+    if (server.store === "none") continue;
+    const during = `${INCREMENTS} increments at once`;
+    const survival = await contest.attempt(server, during, () => race(server));
+    if (survival !== undefined) survivals.push(survival);
+  }
+  return survivals;
+}
+
+async function race(
   { name, origin }: RunningServer,
 ): Promise<Survival> {
   const [cookie = ""] = await beginSessions(origin, 1);

@@ -8,6 +8,9 @@
 
 import { quantile } from "./_statistics.ts";
 
+/** How much longer than it should a measurement may take, in milliseconds. */
+export const GRACE_MS = 10_000;
+
 /** A request to send: a path, and a cookie header if it is not empty. */
 export interface PlannedRequest {
   /** The path. */
@@ -26,6 +29,12 @@ export interface DriveOptions {
   readonly connections: number;
   /** For how long. */
   readonly seconds: number;
+  /**
+   * How long after that the last answers may come, in milliseconds.
+   *
+   * @default {10_000}
+   */
+  readonly graceMs?: number;
 }
 
 /** What came of it. */
@@ -42,9 +51,16 @@ export interface DriveResult {
   readonly errors: number;
 }
 
-/** Sends requests for a while. */
+/**
+ * Sends requests for a while, one at least on each connection.
+ *
+ * @param options What to send, and how.
+ * @returns What came of it; a connection that broke is an error.
+ * @throws {Error} If an answer does not come at all.
+ */
 export async function drive(options: DriveOptions): Promise<DriveResult> {
   const { hostname, port, host } = new URL(options.origin);
+  const { seconds, graceMs = GRACE_MS } = options;
   const encoder = new TextEncoder();
   const messages = options.requests.map(({ path, cookie }) =>
     encoder.encode(
@@ -57,12 +73,17 @@ export async function drive(options: DriveOptions): Promise<DriveResult> {
   let errors = 0;
   let next = 0;
   const start = performance.now();
-  const end = start + options.seconds * 1_000;
+  const end = start + seconds * 1_000;
 
+  const deadline = new AbortController();
+  const { signal } = deadline;
+  const address = { hostname, port: Number(port), signal };
   const run = async () => {
-    using connection = await Deno.connect({ hostname, port: Number(port) });
+    using connection = await Deno.connect(address);
+    using _interrupt = onAbort(signal, () => connection.close());
     const reader = new ResponseReader(connection);
-    for (let sent = performance.now(); sent < end;) {
+    let sent = performance.now();
+    do { // once at least, for a busy machine may connect late
       const message = messages[next++ % messages.length] as Uint8Array;
       await writeAll(connection, message);
       const status = await reader.read();
@@ -70,11 +91,18 @@ export async function drive(options: DriveOptions): Promise<DriveResult> {
       latencies.push(now - sent);
       if (status !== 200) errors++;
       sent = now;
-    }
+    } while (sent < end);
   };
+  const timer = setTimeout(() => deadline.abort(), seconds * 1_000 + graceMs);
   const runs = await Promise.allSettled(
     Array.from({ length: options.connections }, run),
   );
+  clearTimeout(timer);
+  if (signal.aborted) {
+    throw new Error(
+      `Cannot measure: want the last answers within ${graceMs} ms: received none`,
+    );
+  }
   errors += runs.filter(({ status }) => status === "rejected").length;
   const elapsed = (performance.now() - start) / 1_000;
   return {
@@ -83,6 +111,14 @@ export async function drive(options: DriveOptions): Promise<DriveResult> {
     p50: latencies.length === 0 ? 0 : quantile(latencies, 0.5),
     p99: latencies.length === 0 ? 0 : quantile(latencies, 0.99),
     errors,
+  };
+}
+
+/** Has something done when a signal aborts, until it is disposed of. */
+function onAbort(signal: AbortSignal, run: () => void): Disposable {
+  signal.addEventListener("abort", run);
+  return {
+    [Symbol.dispose]: () => signal.removeEventListener("abort", run),
   };
 }
 

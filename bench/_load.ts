@@ -6,7 +6,13 @@
  */
 
 import { type Case, CASES, OURS } from "./_cases.ts";
-import { drive, type DriveOptions, type DriveResult } from "./_driver.ts";
+import type { Contest } from "./_contest.ts";
+import {
+  drive,
+  type DriveOptions,
+  type DriveResult,
+  GRACE_MS,
+} from "./_driver.ts";
 import { MissingError } from "./_install.ts";
 import type { Options } from "./_options.ts";
 import { SERVERS, type ServerSpec } from "./_servers.ts";
@@ -115,11 +121,30 @@ async function prepare(
   return { cookies, forged };
 }
 
-/** Measures servers: round by round, case by case, one server after the other. */
+/** How a run is driven. */
+export interface LoadSettings {
+  /** A temporary folder. */
+  readonly folder: string;
+  /**
+   * How much longer than it should a measurement may take, in milliseconds.
+   *
+   * @default {10_000}
+   */
+  readonly graceMs?: number;
+}
+
+/**
+ * Measures servers: round by round, case by case, one server after the other.
+ *
+ * @param contest The servers; one that fails, or answers nothing, drops out.
+ * @param options What to measure.
+ * @param settings How.
+ * @returns What was measured, of those that dropped out as well.
+ */
 export async function load(
-  servers: readonly RunningServer[],
+  contest: Contest<RunningServer>,
   options: Options,
-  folder: string,
+  { folder, graceMs = GRACE_MS }: LoadSettings,
 ): Promise<Sample[]> {
   const wrk = new Wrk(folder);
   const measure = (options: DriveOptions) => wrk.drive(options);
@@ -127,26 +152,39 @@ export async function load(
   const cases = CASES.filter(({ name }) =>
     options.cases === undefined || options.cases.includes(name)
   );
-  for (const server of servers) {
-    for (const what of cases.filter((what) => takes(server, what, options))) {
-      await drive({
-        ...planOf(server, what, options),
-        seconds: WARM_UP_SECONDS[options.quick ? "quick" : "full"],
-      });
-    }
+  for (const server of contest.running) {
+    await contest.attempt(server, "warming up", async () => {
+      const seconds = WARM_UP_SECONDS[options.quick ? "quick" : "full"];
+      for (const what of cases) {
+        if (!takes(server, what, options)) continue;
+        const plan = { ...planOf(server, what, options), seconds, graceMs };
+        checkAnswered(await drive(plan));
+      }
+    });
   }
   const samples: Sample[] = [];
   for (let round = 0; round < options.rounds; round++) {
     for (const what of cases) {
-      for (const server of servers) {
+      for (const server of contest.running) {
         if (!takes(server, what, options)) continue;
-        const result = await send(planOf(server, what, options));
-        samples.push(sampleOf(server, what, round, result));
-        report(samples.at(-1), options);
+        const during = `${what.name}, round ${round + 1}`;
+        await contest.attempt(server, during, async () => {
+          const plan = { ...planOf(server, what, options), graceMs };
+          const result = checkAnswered(await send(plan));
+          const sample = sampleOf(server, what, round, result);
+          samples.push(sample);
+          report(sample, options);
+        });
       }
     }
   }
   return samples;
+}
+
+/** Sees that a server has answered at all: wrk takes silence for a slow server. */
+function checkAnswered(result: DriveResult): DriveResult {
+  if (result.requests > 0) return result;
+  throw new Error("Cannot measure: want answers: received none");
 }
 
 /** Whether a server is measured in a case. */
@@ -186,8 +224,7 @@ function sampleOf(
   return { server: name, case: what.name, round, rate, p50, p99, errors };
 }
 
-function report(sample: Sample | undefined, { rounds }: Options): void {
-  if (sample === undefined) return;
+function report(sample: Sample, { rounds }: Options): void {
   const { round, server, rate, errors } = sample;
   console.log(
     `${round + 1}/${rounds}  ${sample.case.padEnd(9)}  ${server.padEnd(16)}  ${

@@ -9,25 +9,51 @@ import type { PlannedRequest } from "./_driver.ts";
 /** How many sessions are begun at a time. */
 const BEGIN_CONCURRENCY = 16;
 
-/** Begins sessions, and returns their `Cookie` headers. */
+/** How long an answer may take, to its end. */
+const ANSWER_TIMEOUT_MS = 20_000;
+
+/** How servers are visited. */
+export interface VisitOptions {
+  /**
+   * How long an answer may take, in milliseconds.
+   *
+   * @default {20_000}
+   */
+  readonly timeoutMs?: number;
+}
+
+/**
+ * Begins sessions.
+ *
+ * @param origin The server: `http://127.0.0.1:<port>`.
+ * @param count How many sessions.
+ * @param prefix What the path begins with.
+ * @param options How.
+ * @returns Their `Cookie` headers.
+ * @throws {Error} If the server does not begin one, or not in time.
+ */
 export async function beginSessions(
   origin: string,
   count: number,
   prefix = "",
+  options: VisitOptions = {},
 ): Promise<string[]> {
   const cookies: string[] = [];
   while (cookies.length < count) {
     const left = Math.min(BEGIN_CONCURRENCY, count - cookies.length);
     const begun = await Promise.all(
-      Array.from({ length: left }, () => begin(`${origin}${prefix}/init`)),
+      Array.from(
+        { length: left },
+        () => begin(`${origin}${prefix}/init`, options),
+      ),
     );
     cookies.push(...begun);
   }
   return cookies;
 }
 
-async function begin(url: string): Promise<string> {
-  const response = await fetch(url);
+async function begin(url: string, options: VisitOptions): Promise<string> {
+  const response = await fetch(url, { signal: deadlineOf(options) });
   await response.body?.cancel();
   const cookie = cookieOf(response);
   if (response.status !== 200 || cookie === undefined) {
@@ -38,13 +64,23 @@ async function begin(url: string): Promise<string> {
   return cookie;
 }
 
-/** Visits a server once; resolves to what it answers, and the cookie it sets. */
+/**
+ * Visits a server once.
+ *
+ * @param origin The server: `http://127.0.0.1:<port>`.
+ * @param request The request.
+ * @param options How.
+ * @returns What it answers, and the cookie it sets.
+ * @throws {Error} If it answers with another status than 200, or not in time.
+ */
 export async function visit(
   origin: string,
   { path, cookie }: PlannedRequest,
+  options: VisitOptions = {},
 ): Promise<{ text: string; cookie: string | undefined }> {
   const headers: HeadersInit = cookie === "" ? {} : { cookie };
-  const response = await fetch(`${origin}${path}`, { headers });
+  const signal = deadlineOf(options);
+  const response = await fetch(`${origin}${path}`, { headers, signal });
   const text = await response.text();
   if (response.status !== 200) {
     throw new Error(
@@ -52,6 +88,12 @@ export async function visit(
     );
   }
   return { text, cookie: cookieOf(response) };
+}
+
+function deadlineOf(
+  { timeoutMs = ANSWER_TIMEOUT_MS }: VisitOptions,
+): AbortSignal {
+  return AbortSignal.timeout(timeoutMs);
 }
 
 /** The cookies a response sets, as the next request sends them. */

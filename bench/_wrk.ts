@@ -4,11 +4,8 @@
  * @module
  */
 
-import type { DriveOptions, DriveResult } from "./_driver.ts";
+import { type DriveOptions, type DriveResult, GRACE_MS } from "./_driver.ts";
 import { run } from "./_install.ts";
-
-/** How much longer than it should wrk may take. */
-const GRACE_MS = 20_000;
 
 /** Sends the requests of a file, each line a path and a cookie, over and over. */
 const SCRIPT = `
@@ -62,8 +59,15 @@ export class Wrk {
     this.#folder = folder;
   }
 
-  /** Sends requests for a while: whole seconds. */
+  /**
+   * Sends requests for a while: whole seconds.
+   *
+   * @param options What to send, and how.
+   * @returns What came of it.
+   * @throws {Error} If wrk fails: it cannot connect, or does not end in time.
+   */
   async drive(options: DriveOptions): Promise<DriveResult> {
+    const { graceMs = GRACE_MS } = options;
     const seconds = Math.max(1, Math.round(options.seconds));
     const script = `${this.#folder}/requests.lua`;
     const file = `${this.#folder}/requests.txt`;
@@ -87,7 +91,7 @@ export class Wrk {
       stdin: "null",
       stdout: "piped",
       stderr: "piped",
-      signal: AbortSignal.timeout(seconds * 1_000 + GRACE_MS),
+      signal: AbortSignal.timeout(seconds * 1_000 + graceMs),
     }).output();
     const text = new TextDecoder().decode(stdout);
     const json = text.match(/^RESULT (.+)$/m)?.[1];

@@ -7,6 +7,7 @@
 
 import { renderChart } from "./_chart.ts";
 import { INCREMENTS, raceIncrements, type Survival } from "./_concurrency.ts";
+import { Contest } from "./_contest.ts";
 import { load, startServers } from "./_load.ts";
 import { describeMachine } from "./_machine.ts";
 import {
@@ -28,11 +29,9 @@ async function runLoad(options: Options, wrk: string | undefined) {
   const folder = await temporaryFolder(stack);
   const single = await measureOneAtATime(folder, options.quick ? 400 : 3_000);
   const { running, missing } = await startServers(options, folder, stack);
-  const samples = await load(running, options, folder);
-  const survivals: Survival[] = [];
-  for (const server of running) {
-    if (server.store !== "none") survivals.push(await raceIncrements(server));
-  }
+  const contest = new Contest(running);
+  const samples = await load(contest, options, { folder });
+  const survivals = await raceIncrements(contest);
   const servers = running.map(({ name, version, store }) => (
     { name, version, store }
   ));
@@ -45,6 +44,9 @@ async function runLoad(options: Options, wrk: string | undefined) {
   for (const { name, reason, remedy } of missing) {
     console.log(`missing  ${name}: ${reason}; to get it: ${remedy}`);
   }
+  for (const { name, during, reason } of contest.dropped) {
+    console.log(`dropped  ${name}: ${during}: ${reason}`);
+  }
   for (const { met, text } of verdicts) {
     console.log(`${met ? "ok    " : "MISSED"}  ${text}`);
   }
@@ -54,6 +56,7 @@ async function runLoad(options: Options, wrk: string | undefined) {
     settings: { rounds, seconds, connections, sessions },
     servers,
     missing: missing.map(({ name, remedy }) => ({ name, remedy })),
+    dropped: contest.dropped,
     rows,
     oneAtATime: single,
     concurrency: { increments: INCREMENTS, survivals },
