@@ -7,12 +7,14 @@
 
 import { describeMachine } from "./_machine.ts";
 
-const SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
+/** The signals that end a run: of the keyboard, of others, of a terminal that closes. */
+export const SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
   ? ["SIGINT"]
-  : ["SIGINT", "SIGTERM"];
+  : ["SIGINT", "SIGTERM", "SIGHUP"];
 
 /**
- * Saves results as JSON, with the machine they were measured on.
+ * Saves results as JSON, with the machine they were measured on; says where, or
+ * that they are not saved.
  *
  * @param folder The folder; undefined: they are not saved.
  * @param name The name of the file.
@@ -23,6 +25,10 @@ export async function saveJson(
   name: string,
   results: object,
 ): Promise<void> {
+  if (folder === undefined) {
+    console.log("\nnot saved: --out=FOLDER saves what is no whole run");
+    return;
+  }
   const date = new Date().toISOString().slice(0, 10);
   const value = { date, machine: describeMachine(), ...results };
   const text = JSON.stringify(value, (_key, item) => rounded(item), 2);
@@ -36,7 +42,7 @@ function rounded(value: unknown): unknown {
     : value;
 }
 
-/** Saves a text. */
+/** Saves a text, and says where; nothing if the folder is undefined. */
 export async function saveText(
   folder: string | undefined,
   name: string,
