@@ -4,8 +4,16 @@
  * @module
  */
 
-import { parseArgs } from "node:util";
+import {
+  type OptionSpecs,
+  parseArguments,
+  renderOptions,
+  toFolder,
+  toInteger,
+  toNames,
+} from "./_command_line.ts";
 import { ENGINES, type EngineSpec } from "./_stores_engines.ts";
+import { formatInteger } from "./_table.ts";
 
 /** What the command line asks for. */
 export interface StoresOptions {
@@ -21,6 +29,55 @@ export interface StoresOptions {
   readonly out: string | undefined;
 }
 
+/** The sizes, if no others are asked for: of a whole run, and of a quick one. */
+const WHOLE = { rounds: 5, seconds: 0.6, sessions: 10_000 };
+const QUICK = { rounds: 2, seconds: 0.15, sessions: 1_000 };
+
+/** The fewest sessions: each loop of each process writes one that is its own. */
+const MIN_SESSIONS = 200;
+
+/** The longest measurement. */
+const MAX_SECONDS = 3_600;
+
+/** The options, with what they are by default. */
+const SPECS = {
+  quick: { meaning: "little of everything, to see that it works (off)" },
+  rounds: {
+    value: "N",
+    meaning: `how often all is measured (${WHOLE.rounds})`,
+  },
+  seconds: {
+    value: "N",
+    meaning: `how long each measurement takes (${WHOLE.seconds})`,
+  },
+  sessions: {
+    value: "N",
+    meaning: `how many there are, ${MIN_SESSIONS} or more (${
+      formatInteger(WHOLE.sessions)
+    })`,
+  },
+  engines: {
+    value: "A,B",
+    meaning: "engines, by the beginnings of their names (all)",
+  },
+  out: {
+    value: "FOLDER",
+    meaning: "where to save (bench/results if all else is as by default)",
+  },
+  help: { meaning: "prints this, as -h does" },
+} satisfies OptionSpecs<string>;
+
+/** What `--help` prints. */
+export const STORES_USAGE = `Usage: deno task bench:stores [options]
+
+Measures how far a KV file, denokv, Redis and PostgreSQL carry. See
+bench/README.md.
+
+Options (and their defaults):
+${renderOptions(SPECS)}
+
+Engines: ${ENGINES.map(({ name }) => name).join(", ")}`;
+
 /**
  * Reads the command line.
  *
@@ -30,64 +87,39 @@ export interface StoresOptions {
  * @throws {RangeError} If a number is out of its range.
  */
 export function parseStoresOptions(args: readonly string[]): StoresOptions {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      quick: { type: "boolean", default: false },
-      rounds: { type: "string" },
-      seconds: { type: "string" },
-      sessions: { type: "string" },
-      engines: { type: "string" },
-      out: { type: "string" },
-    },
-  });
-  const { quick, engines } = values;
-  const whole = !quick && engines === undefined;
-  return {
-    rounds: toInteger("rounds", values.rounds, quick ? 2 : 5, 1),
-    seconds: toSeconds(values.seconds, quick ? 0.15 : 0.6),
-    sessions: toInteger(
-      "sessions",
-      values.sessions,
-      quick ? 1_000 : 10_000,
-      200,
-    ),
-    engines: engines === undefined ? ENGINES : engines.split(",").map(toEngine),
-    out: values.out ?? (whole ? "bench/results" : undefined),
-  };
-}
-
-function toInteger(
-  name: string,
-  text: string | undefined,
-  fallback: number,
-  least: number,
-): number {
-  if (text === undefined) return fallback;
-  const number = Number(text);
-  if (Number.isSafeInteger(number) && number >= least) return number;
-  throw new RangeError(
-    `Cannot measure stores: --${name} must be an integer of ${least} or more: received ${text}`,
+  const values = parseArguments(args, SPECS);
+  const quick = values.quick !== undefined;
+  const usual = quick ? QUICK : WHOLE;
+  const rounds = toInteger("rounds", values.rounds, usual.rounds);
+  const seconds = toSeconds(values.seconds, usual.seconds);
+  const sessions = toInteger(
+    "sessions",
+    values.sessions,
+    usual.sessions,
+    MIN_SESSIONS,
   );
+  const names = toNames(
+    "engines",
+    values.engines,
+    ENGINES.map(({ name }) => name),
+  );
+  // what is no whole run must not take the place of one
+  const whole = !quick && names === undefined && rounds === WHOLE.rounds &&
+    seconds === WHOLE.seconds && sessions === WHOLE.sessions;
+  return {
+    rounds,
+    seconds,
+    sessions,
+    engines: ENGINES.filter(({ name }) => names?.includes(name) ?? true),
+    out: toFolder("out", values.out) ?? (whole ? "bench/results" : undefined),
+  };
 }
 
 function toSeconds(text: string | undefined, fallback: number): number {
   if (text === undefined) return fallback;
   const seconds = Number(text);
-  if (seconds > 0 && seconds <= 3_600) return seconds;
+  if (seconds > 0 && seconds <= MAX_SECONDS) return seconds;
   throw new RangeError(
-    `Cannot measure stores: --seconds must be more than 0, and 3600 or less: received ${text}`,
-  );
-}
-
-function toEngine(text: string): EngineSpec {
-  const found = ENGINES.find(({ name }) =>
-    name.toLowerCase().startsWith(text.toLowerCase()) && text !== ""
-  );
-  if (found !== undefined) return found;
-  throw new TypeError(
-    `Cannot measure stores: --engines must be of ${
-      ENGINES.map(({ name }) => name).join(", ")
-    }: received ${text}`,
+    `Cannot run benchmarks: --seconds must be more than 0, and ${MAX_SECONDS} or less: received ${text}`,
   );
 }

@@ -6,6 +6,7 @@
  */
 
 import { renderChart } from "./_chart.ts";
+import { readCommandLine } from "./_command_line.ts";
 import { INCREMENTS, raceIncrements, type Survival } from "./_concurrency.ts";
 import { Contest } from "./_contest.ts";
 import { load, startServers } from "./_load.ts";
@@ -15,7 +16,13 @@ import {
   measureOneAtATime,
   type OneAtATime,
 } from "./_one_at_a_time.ts";
-import { type Options, parseOptions } from "./_options.ts";
+import {
+  chooseDriver,
+  type Options,
+  parseOptions,
+  sends,
+  USAGE,
+} from "./_options.ts";
 import { saveJson, saveText, temporaryFolder } from "./_results.ts";
 import { runScale } from "./_scale.ts";
 import { runSoak } from "./_soak.ts";
@@ -96,15 +103,23 @@ function renderSurvivals(survivals: readonly Survival[]): string {
   );
 }
 
-async function main(): Promise<number> {
-  const parsed = parseOptions(Deno.args);
+/** Reads the command line, and sees that what it asks for can be had. */
+async function prepare(args: readonly string[]) {
+  const options = parseOptions(args);
   const wrk = await wrkVersion();
-  const driver = parsed.driver ?? (wrk === undefined ? "own" : "wrk");
-  const options: Options = { ...parsed, driver };
+  const driver = chooseDriver(options, wrk);
+  return { ...options, driver, wrk };
+}
+
+async function main(): Promise<number> {
+  const options = await readCommandLine(USAGE, prepare);
+  const { mode, driver, wrk } = options;
   const { cpu, cores, os, deno, v8 } = describeMachine();
   console.log(`${cpu}, ${cores} cores, ${os}, Deno ${deno}, V8 ${v8}`);
-  console.log(driver === "wrk" ? `driven by wrk ${wrk}` : "driven by Deno");
-  switch (options.mode) {
+  if (sends(mode)) {
+    console.log(driver === "wrk" ? `driven by wrk ${wrk}` : "driven by Deno");
+  }
+  switch (mode) {
     case "load":
       await runLoad(options, wrk);
       return 0; // a loss is a result too

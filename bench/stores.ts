@@ -5,10 +5,15 @@
  * @module
  */
 
+import { readCommandLine } from "./_command_line.ts";
 import { describeMachine } from "./_machine.ts";
-import { saveJson } from "./_results.ts";
+import { saveJson, SIGNALS } from "./_results.ts";
 import { LOOPS } from "./_stores_cases.ts";
-import { parseStoresOptions } from "./_stores_options.ts";
+import {
+  parseStoresOptions,
+  STORES_USAGE,
+  type StoresOptions,
+} from "./_stores_options.ts";
 import {
   countLost,
   measureContenders,
@@ -22,12 +27,10 @@ import {
 } from "./_stores_summary.ts";
 import { formatInteger, renderTable } from "./_table.ts";
 
-const SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
-  ? ["SIGINT"]
-  : ["SIGINT", "SIGTERM"];
-
-async function run(signal: AbortSignal): Promise<number> {
-  const options = parseStoresOptions(Deno.args);
+async function run(
+  options: StoresOptions,
+  signal: AbortSignal,
+): Promise<number> {
   const { cpu, cores, os, deno } = describeMachine();
   console.log(`${cpu}, ${cores} cores, ${os}, Deno ${deno}`);
   await using stack = new AsyncDisposableStack();
@@ -77,12 +80,13 @@ async function run(signal: AbortSignal): Promise<number> {
   return losses.length === 0 ? 0 : 1;
 }
 
+const options = await readCommandLine(STORES_USAGE, parseStoresOptions);
 const stop = new AbortController();
 for (const signal of SIGNALS) {
   Deno.addSignalListener(signal, () => stop.abort());
 }
 try {
-  Deno.exit(await run(stop.signal));
+  Deno.exit(await run(options, stop.signal));
 } catch (error) {
   if (!stop.signal.aborted) throw error;
   Deno.exit(130); // everything was stopped on the way here
