@@ -17,8 +17,9 @@ import {
   type Job,
   mergeJobs,
 } from "./_merge.ts";
-import { cookieEndsEarly, touchDue } from "./_record.ts";
+import { touchDue } from "./_record.ts";
 import { destroy } from "./_removal.ts";
+import { renewAnswer } from "./_renewal.ts";
 import { commitSealed } from "./_stateless.ts";
 import type { RequestSession } from "./_request_session.ts";
 import type { Missing, StoredSession } from "./_session_reader.ts";
@@ -68,36 +69,19 @@ export class Committer {
         ? Promise.resolve()
         : createSession(this.#writer, request, changes);
     }
-    const now = settings.now();
     const touches = origin.transport !== undefined &&
-      touchDue(loaded.record, now, settings);
-    const reissues = loaded.hops.length > 0 || origin.stale;
-    if (
-      !isEmpty(changes) || touches ||
-      reissues && cookieEndsEarly(loaded.record, now, settings)
-    ) return this.#enqueue(request, loaded, changes);
-    return reissues ? this.#reissue(request, loaded) : Promise.resolve();
+      touchDue(loaded.record, settings.now(), settings);
+    if (!isEmpty(changes) || touches) {
+      return this.#enqueue(request, loaded, changes);
+    }
+    return loaded.hops.length > 0 || origin.stale
+      ? this.#reissue(request, loaded)
+      : Promise.resolve();
   }
 
-  /**
-   * Hands out the token in force: between the commit and the response the session may have
-   * moved on, or ended, and the client may have a newer token.
-   *
-   * @param request The request.
-   */
-  async renew(request: RequestSession): Promise<void> {
-    const { issued } = request;
-    const { settings } = this.#writer;
-    if (issued === undefined || settings.cipher !== undefined) return;
-    try {
-      const found = await findAgain(this.#writer, request, issued);
-      if ("missing" in found) request.withdraw();
-      else if (found.id !== issued.id) {
-        request.settle(found, found.secret, settings.now());
-      }
-    } catch {
-      // reported by the store's guard; what was committed is told
-    }
+  /** Brings up to date what a response tells, where its commit was a while ago. */
+  renew(request: RequestSession): Promise<void> {
+    return renewAnswer(this.#writer, request);
   }
 
   /**
@@ -144,7 +128,10 @@ export class Committer {
         await this.#write(jobs, start);
       } catch (error) {
         for (const { reject } of jobs) reject(error);
-        if (error instanceof SessionStoreError) this.#rejectLate(id, error);
+        // the store's own time limit has no cause
+        const hangs = error instanceof SessionStoreError &&
+          error.cause === undefined;
+        if (hangs) this.#rejectLate(id, error);
       }
       start = undefined;
       jobs = this.#takeWaiting(id);

@@ -80,9 +80,8 @@ async function storeNew(
       put: [putOf(id, stored, now)],
       delete: [],
     };
-    const { nonce, secret } = birth;
-    born = await writer.write(commit, { id, nonce })
-      ? { state: { id, record: stored, data }, secret, now }
+    born = await writer.write(commit, { id, nonce: birth.nonce })
+      ? { state: { id, record: stored, data }, birth, now }
       : await findBorn(writer, request, id);
   }
   if (born === undefined) {
@@ -90,15 +89,15 @@ async function storeNew(
       `Cannot create session: want an id that is free: received ${id}`,
     );
   }
-  request.settle(born.state, born.secret, born.now);
+  request.settle(born.state, born.birth.secret, born.now);
   settings.emit({ type: "created", id });
 }
 
 /** A record that there was none of before. */
 interface Born {
   readonly state: LoadedState;
-  /** The secret that it was made with. */
-  readonly secret: string;
+  /** What it was made with. */
+  readonly birth: Birth;
   /** When it was made, or found. */
   readonly now: number;
 }
@@ -116,7 +115,7 @@ async function findBorn(
   if (birth === undefined) return undefined;
   const data = await checkLoaded(settings, id, record.data);
   const state = { id, record, data };
-  return { state, secret: birth.secret, now: settings.now() };
+  return { state, birth, now: settings.now() };
 }
 
 /** Makes the first record of an id. */
@@ -162,8 +161,8 @@ export async function signIn(
   let base = start === undefined || expired ? await read() : start;
   for (let attempt = 1;; attempt++) {
     let born = await findBorn(writer, request, id);
-    const replaced = born === undefined ? base : loaded;
     if (born === undefined) {
+      birth.base = base;
       const { record, data, now } = await draft(
         settings,
         request,
@@ -180,14 +179,14 @@ export async function signIn(
           ? []
           : deletesOf([base.id, ...base.hops], base.record.subject),
       };
-      const { nonce, secret } = birth;
-      if (await writer.write(commit, { id, nonce })) {
-        born = { state: { id, record: stored, data }, secret, now };
+      if (await writer.write(commit, { id, nonce: birth.nonce })) {
+        born = { state: { id, record: stored, data }, birth, now };
       }
     }
     if (born !== undefined) {
       settleFlash(changes.taken);
-      request.settle(born.state, born.secret, born.now);
+      request.settle(born.state, born.birth.secret, born.now);
+      const replaced = born.birth.base;
       if (replaced === undefined) settings.emit({ type: "created", id });
       else writer.reader.ended(replaced.id, "rotated", replaced.hops);
       settings.emit({ type: "login", id });

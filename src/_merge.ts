@@ -86,11 +86,11 @@ export async function mergeJobs(
     if (applied.length < jobs.length) jobs = applied.map(({ job }) => job);
 
     const now = settings.now();
+    const onlyReads = jobs.every(({ changes }) => isEmpty(changes));
     const touch = jobs.some(isRequest) &&
       (touchDue(current.record, now, settings) ||
-        jobs.some(tellsLifetime) &&
+        !onlyReads && jobs.some(tellsLifetime) &&
           cookieEndsEarly(merged, now, settings));
-    const onlyReads = jobs.every(({ changes }) => isEmpty(changes));
     if (onlyReads && (!touch || attempt > TOUCH_ATTEMPTS)) {
       return settle(applied, current, current.record, now);
     }
@@ -283,8 +283,9 @@ async function findNow(
 
 /** Whether the client of a request is to be told how long to keep its token. */
 function tellsLifetime({ request, base, changes }: Job): boolean {
+  const { persistent } = base.record;
   return base.hops.length > 0 || request.origin.stale ||
-    changes.persistent !== undefined;
+    (changes.persistent ?? persistent) !== persistent;
 }
 
 /** Edits outside of requests are no use of a session by its client. */

@@ -194,8 +194,8 @@ export function touchDue(
 }
 
 /**
- * Says whether a cookie, whose Max-Age is in whole seconds, would end so long before its session
- * that a session in use could lose it: more than a tenth of the idle timeout after the use.
+ * Says whether a cookie, whose Max-Age is in whole seconds, would end more than a tenth of the
+ * idle timeout before it is over, although its session does not.
  */
 export function cookieEndsEarly(
   { persistent, expiresAt, endsAt }: SessionRecord,
@@ -203,10 +203,12 @@ export function cookieEndsEarly(
   { idleTimeout }: Lifetimes,
 ): boolean {
   const idle = Math.min(idleTimeout, MAX_AGE_MS);
-  const seconds = Math.floor(Math.min(expiresAt - now, idle) / 1_000);
+  const least = idle * (1 - 1 / TOUCH_FRACTION);
+  const left = Math.min(expiresAt - now, idle);
+  const seconds = Math.floor(left / 1_000);
   return persistent && expiresAt < endsAt &&
-    seconds < Math.floor(idle / 1_000) && // a touch would help
-    seconds * 1_000 < idle * (1 - 1 / TOUCH_FRACTION);
+    left >= least && seconds * 1_000 < least &&
+    seconds < Math.floor(idle / 1_000); // a touch would help
 }
 
 /**

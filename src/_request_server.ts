@@ -136,6 +136,7 @@ export class RequestServer {
       assertResponse(response, "respond", `"onError" must return`);
       if (session === undefined) return this.#answerWithout(response);
       void session.handle.isNew; // the answer depends on the session that failed
+      if (session.isCommitted) await this.#parts.committer.renew(session);
       return respond(session, response);
     }
     throw error;
@@ -219,11 +220,12 @@ export class RequestServer {
       return respond(session, response);
     }
     if (response.bodyUsed) throw unsendable("one that was read already");
-    if (isTold(session)) {
-      if (response.body?.locked) {
-        throw unsendable("one that is locked to a reader");
-      }
-      if (!isRebuildable(response)) throw unbuildable(response.status);
+    const mustTell = tells(session);
+    if (mustTell && !isRebuildable(response)) {
+      throw unbuildable(response.status);
+    }
+    if ((mustTell || mayTell(session)) && response.body?.locked) {
+      throw unsendable("one that is locked to a reader");
     }
     if (handle.changedLate) {
       settings.emit({
@@ -276,20 +278,24 @@ export class RequestServer {
   }
 }
 
+/** Says whether the client has to be told of what the handler did. */
+function tells({ answer, handle, loaded, settings }: RequestSession): boolean {
+  return answer !== undefined || // committed by the handler
+    handle.tells ||
+    loaded !== undefined && settings.cipher !== undefined && !handle.unchanged;
+}
+
 /**
- * Says whether the client is to be told of a commit, as far as is known before it, so that
+ * Says whether the client will be told of a use, as far as is known before the commit, so that
  * the response will be built anew.
  *
  * Of others the body is better left alone: to look at it takes longer than to commit.
  */
-function isTold(session: RequestSession): boolean {
-  const { answer, handle, loaded, origin, settings } = session;
-  if (answer !== undefined) return true; // committed by the handler
-  if (loaded === undefined || settings.cipher !== undefined) {
-    return !handle.unchanged;
-  }
-  return origin.stale || loaded.hops.length > 0 || handle.tells ||
-    touchDue(loaded.record, settings.now(), settings);
+function mayTell({ loaded, origin, settings }: RequestSession): boolean {
+  return loaded !== undefined && (
+    origin.stale || loaded.hops.length > 0 ||
+    touchDue(loaded.record, settings.now(), settings)
+  );
 }
 
 /** Keeps a promise from ending the process: the request fails with it, whoever waits. */

@@ -13,6 +13,7 @@ import type { SessionWatcher } from "./_session_watcher.ts";
 import type { Settings } from "./_settings.ts";
 import { traced } from "./_trace.ts";
 import {
+  cookieEndsEarly,
   type Lifetimes,
   MAX_AGE_MS,
   type SessionRecord,
@@ -82,6 +83,8 @@ export interface Birth {
   readonly nonce: string;
   /** The secret that leads to it. */
   readonly secret: string;
+  /** The session that it took the place of, if any. */
+  base: StoredSession | undefined;
 }
 
 /** What a request brought. */
@@ -106,6 +109,8 @@ export class RequestSession implements SessionIo {
   nonces: string[] | undefined;
   /** Whether it may have ended its session unnoticed. */
   mayBeGone = false;
+  /** When it was decided what the client is told, in epoch milliseconds. */
+  issuedAt = 0;
   /** Brings the answer up to date when it is sent; `false`: it must not be sent any more. */
   renew: (() => boolean) | undefined;
   /** What the first record of its id is made with: each try of a commit adds one. */
@@ -240,7 +245,7 @@ export class RequestSession implements SessionIo {
         undefined,
       );
     }
-    return { nonce: nonces.next(), secret };
+    return { nonce: nonces.next(), secret, base: undefined };
   }
 
   /** Closes a session that is to stay as it is; `false` if there is something to commit. */
@@ -324,7 +329,7 @@ export class RequestSession implements SessionIo {
     }
   }
 
-  /** The session whose token the client is to be told, and since when. */
+  /** The session whose token the client is to be told. */
   get issued(): StoredSession | undefined {
     const stored = this.#stored;
     return this.#answer?.type === "token" && stored !== undefined
@@ -334,10 +339,13 @@ export class RequestSession implements SessionIo {
 
   /** Hands a token to the client, for as long as the record lives. */
   issue(token: string, record: SessionRecord, now: number): void {
+    this.issuedAt = now;
     const left = Math.min(record.expiresAt - now, MAX_AGE_MS);
-    const seconds = record.persistent ? Math.floor(left / 1_000) : 0;
-    // in its last second the session lives, and Max-Age=0 would take the cookie away
-    const lifetime = seconds > 0 ? seconds : undefined;
+    const seconds = Math.floor(left / 1_000);
+    // Max-Age=0 would take the cookie away, and a small one too early
+    const isTooShort = seconds < 1 ||
+      cookieEndsEarly(record, now, this.settings);
+    const lifetime = record.persistent && !isTooShort ? seconds : undefined;
     this.#answer = { type: "token", token, lifetime };
   }
 

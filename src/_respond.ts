@@ -23,8 +23,8 @@ export function respond(session: RequestSession, response: Response): Response {
   if (answer === undefined && !handle.accessed) return response;
   if (response.type === "error" || response.status === 101) links?.release();
   if (response.type === "error") return response;
-  if (answer === undefined && !(links?.signalled && isRebuildable(response))) {
-    links?.release();
+  if (!isRebuildable(response)) links?.release();
+  if (answer === undefined && !links?.signalled || !isRebuildable(response)) {
     return varied(response, origin.vary);
   }
   // a 101 cannot be built anew, and is never shared: it belongs to its socket

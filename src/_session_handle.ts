@@ -32,6 +32,8 @@ export class SessionHandle implements Session {
   #accessed = false;
   #id: string | undefined;
   #record: SessionRecord | undefined;
+  /** Whether the record is the one that was loaded, and not yet one that was committed. */
+  #asLoaded = true;
   #data: SessionData;
   #flash: SessionFlash | undefined;
   #persistent: boolean | undefined;
@@ -94,7 +96,9 @@ export class SessionHandle implements Session {
     if (this.#record === undefined || this.#identity?.type === "login") {
       return usedAt + lifetimes.idleTimeout;
     }
-    return latestEnd(this.#record, usedAt, lifetimes);
+    return this.#asLoaded
+      ? latestEnd(this.#record, usedAt, lifetimes)
+      : this.#record.expiresAt;
   }
 
   get authenticatedAt(): number | undefined {
@@ -263,11 +267,17 @@ export class SessionHandle implements Session {
       this.#flash === undefined && this.#data.unchanged;
   }
 
-  /** Whether the client is to be told something else than it was. */
+  /** Whether the client is to be told of what the handler did. */
   get tells(): boolean {
-    return this.#identity !== undefined ||
-      (this.#persistent ?? this.#record?.persistent) !==
-        this.#record?.persistent;
+    const identity = this.#identity;
+    if (this.#record !== undefined) {
+      const { persistent } = this.#record;
+      return identity !== undefined ||
+        (this.#persistent ?? persistent) !== persistent;
+    }
+    if (identity !== undefined) return identity.type === "login";
+    const flashed = this.#flash?.flashed.length ?? 0;
+    return this.#data.current.size > 0 || flashed > 0;
   }
 
   /** Closes the handle: changes would come too late from now on. */
@@ -290,6 +300,7 @@ export class SessionHandle implements Session {
   settle(state: LoadedState): void {
     this.#id = state.id;
     this.#record = state.record;
+    this.#asLoaded = false;
     this.#data = new SessionData(state.data);
     this.#flash = undefined;
     this.#persistent = undefined;

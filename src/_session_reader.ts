@@ -12,6 +12,7 @@ import {
   parseRecord,
   type SessionRecord,
 } from "./_record.ts";
+import { RecentMap } from "./_recent.ts";
 import { Renamings } from "./_renamings.ts";
 import type { Settings } from "./_settings.ts";
 import { checkLoaded } from "./_validation.ts";
@@ -26,6 +27,9 @@ const NO_HOPS: readonly string[] = [];
 
 /** So often a record is read again that seemed to have expired, and was changed meanwhile. */
 const MAX_REVIVALS = 3;
+
+/** Of so many expired sessions, at least, it is remembered that they could not be removed. */
+const MAX_EXPIRED = 10_000;
 
 /** A session as it was found in the store. */
 export interface StoredSession extends LoadedState {
@@ -64,6 +68,8 @@ export class SessionReader {
   readonly endings = new Endings();
   /** The new ids that requests have chosen. */
   readonly renamings = new Renamings();
+  /** When those expired that could not be removed: nobody goes on with them. */
+  readonly #expired = new RecentMap<string, number>(MAX_EXPIRED);
 
   /** Constructs a reader. */
   constructor(settings: Settings) {
@@ -105,7 +111,7 @@ export class SessionReader {
       const expired = this.expiredBy(next, record, options.usedAt ?? now());
       const version = found?.version ?? "";
       if (expired !== undefined) {
-        const gone = await this.#expire(next, version, record.subject, expired);
+        const gone = await this.#expire(next, version, record, expired);
         if (gone || revivals++ >= MAX_REVIVALS) {
           return { missing: expired, id: next };
         }
@@ -173,7 +179,9 @@ export class SessionReader {
     const now = this.#settings.now();
     const expired = expiredBy(record, now, usedAt, this.#settings);
     if (expired !== undefined || now < record.expiresAt) return expired;
-    return this.endOf(id);
+    return this.#expired.get(id) === record.expiresAt
+      ? "idle-timeout"
+      : undefined;
   }
 
   /** Says how this process ended a session, if it did not long ago. */
@@ -197,18 +205,23 @@ export class SessionReader {
   async #expire(
     id: string,
     version: string,
-    subject: string | undefined,
+    { expiresAt, subject }: SessionRecord,
     reason: EndReason,
   ): Promise<boolean> {
     const removal = subject === undefined ? { id } : { id, subject };
     const commit = { check: [{ id, version }], put: [], delete: [removal] };
     this.endings.leave([id]);
-    const gone = await this.#settings.store.commit(commit).then(
-      ({ ok }) => ok,
-      () => true, // reported by the store's guard; the store's own expiry will remove it
-    );
-    if (gone && this.endOf(id) === undefined) this.ended(id, reason);
-    else this.endings.stay([id]);
-    return gone;
+    let gone = false;
+    try {
+      gone = (await this.#settings.store.commit(commit)).ok;
+      if (gone) this.ended(id, reason);
+      return gone;
+    } catch {
+      // reported by the store's guard; the store's own expiry will remove it
+      this.#expired.set(id, expiresAt);
+      return true;
+    } finally {
+      if (!gone) this.endings.stay([id]);
+    }
   }
 }

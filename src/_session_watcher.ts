@@ -181,9 +181,10 @@ export class SessionWatcher implements EndingListener {
   #endUnread(watch: Watch): void {
     const { id, record } = watch;
     if (record === undefined) return;
-    if (this.#settings.now() >= record.endsAt) {
-      this.ended(id, "absolute-timeout");
-    } else this.#scheduleCheck(watch, record.endsAt);
+    const { expiresAt, endsAt } = record;
+    const now = this.#settings.now();
+    if (now >= endsAt) this.ended(id, "absolute-timeout");
+    else this.#scheduleCheck(watch, now < expiresAt ? expiresAt : endsAt);
   }
 
   /** Says how a session ended that is no longer there, unless who is ending it will say. */

@@ -169,8 +169,11 @@ function issue(
   request.renew = () => {
     const newest = findNewest(settings, cipher, transport.name, state);
     if ("missing" in newest) return false;
+    const time = settings.now();
     if (newest.version !== state.version && newest.token !== undefined) {
-      request.issue(newest.token, newest.record, settings.now());
+      request.issue(newest.token, newest.record, time);
+    } else if (time - now >= 1_000) { // Max-Age is in whole seconds
+      request.issue(token, state.record, time);
     }
     return true;
   };

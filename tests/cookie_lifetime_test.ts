@@ -11,7 +11,7 @@ import {
   withSession,
 } from "@tessera/session";
 import { TestClient, TestClock } from "@tessera/session/testing";
-import { getWith, key } from "./_helpers.ts";
+import { CountingStore, getWith, key } from "./_helpers.ts";
 
 const COOKIE = "__Host-session";
 
@@ -64,18 +64,38 @@ for (const [kind, options] of Object.entries(KINDS)) {
   }
 }
 
-Deno.test("an older token of a short session is exchanged for one that lasts", async () => {
-  const { clock, client, handler, visit } = setUp({
-    store: new MemoryStore(),
-    idleTimeout: 1_000,
+for (const [kind, options] of Object.entries(KINDS)) {
+  Deno.test(`an older token of a short session is exchanged for one that lasts, and nothing is written (${kind})`, async () => {
+    const store = new CountingStore(new MemoryStore());
+    const { clock, client, handler, visit } = setUp({
+      ...options(),
+      ...(kind === "store" ? { store } : {}),
+      idleTimeout: 5_000,
+    });
+    await visit("/write");
+    const old = client.cookie(COOKIE)?.value ?? "";
+    clock.advance(40);
+    await visit("/regenerate");
+    store.take();
+    for (let n = 0; n < 10; n++) {
+      clock.advance(40);
+      const response = await handler(getWith(old));
+      const [line] = response.headers.getSetCookie();
+      // Max-Age=4 would be a fifth too short
+      assert(line !== undefined && !line.includes("Max-Age"), line);
+    }
+    assertEquals(store.take().commits, 0);
   });
-  await visit("/write");
-  const old = client.cookie(COOKIE)?.value ?? "";
-  clock.advance(40);
-  await visit("/regenerate");
-  clock.advance(40);
-  const response = await handler(getWith(old));
-  assert(response.headers.getSetCookie()[0]?.includes("Max-Age=1;"));
+}
+
+Deno.test("a session that can end within seconds tells how many whole ones there are", async () => {
+  for (const idleTimeout of [1_000, 1_500, 2_999, 60_500]) {
+    const { visit } = setUp({ store: new MemoryStore(), idleTimeout });
+    const { response } = await visit("/write");
+    const seconds = Math.floor(idleTimeout / 1_000);
+    const [line] = response.headers.getSetCookie();
+    assert(line?.includes(`Max-Age=${seconds};`), line);
+  }
 });
 
 Deno.test("in the last second before the absolute timeout a cookie is not deleted", async () => {

@@ -8,6 +8,7 @@ import {
   MemoryStore,
   type Session,
   SessionConflictError,
+  type SessionEvent,
   SessionManager,
   type SessionStore,
   SessionStoreError,
@@ -306,3 +307,36 @@ for (
     assertEquals(created.length, 1);
   });
 }
+
+Deno.test("a login that took place unnoticed ends, when it is repeated, what it took the place of", async () => {
+  const { store, deceive, recover } = deceiving();
+  const events: SessionEvent[] = [];
+  const sessions = new SessionManager({
+    store,
+    onEvent: (event) => events.push(event),
+  });
+  const visit = client(sessions);
+  await visit((session) => session.set("n", 0));
+  const old = visit.cookie();
+  let replaced = "";
+  await visit(async (session) => {
+    session.login("ada");
+    const other = client(sessions, old);
+    await other((session) => session.regenerate());
+    await other((session) => replaced = session.id);
+    events.length = 0;
+    deceive();
+    await assertRejects(() => session.commit(), SessionStoreError);
+    recover();
+    await session.commit();
+  });
+  const told = events.filter(({ type }) =>
+    type !== "store-error" && type !== "conflict"
+  );
+  assertEquals(
+    told.map((event) =>
+      event.type === "ended" ? [event.reason, event.id] : event.type
+    ),
+    [["rotated", replaced], "login"],
+  );
+});

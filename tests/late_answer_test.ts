@@ -4,7 +4,12 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { type Session, SessionManager } from "@tessera/session";
+import {
+  MemoryStore,
+  type Session,
+  SessionManager,
+  SessionStoreError,
+} from "@tessera/session";
 import { TestClock } from "@tessera/session/testing";
 import { ControllableStore } from "./_controllable_store.ts";
 import {
@@ -123,6 +128,75 @@ for (const [early, begin] of Object.entries(EARLY)) {
     );
   }
 }
+
+for (const rotationGrace of [0, 10_000]) {
+  testOnStores(
+    `an early commit, and two regenerates and the grace of ${rotationGrace} ms after it: the late response keeps its dead token to itself`,
+    async ({ store }) => {
+      const { clock, token } = await setUp(store);
+      const options = { store, clock: clock.now, rotationGrace };
+      const [one, other] = [
+        new SessionManager(options),
+        new SessionManager(options),
+      ];
+      let newer: string | undefined;
+      const late = await call(one, token, async (session) => {
+        session.persist(false);
+        await session.commit();
+        ({ token: newer } = await call(other, token, (s) => s.regenerate()));
+        ({ token: newer } = await call(other, newer, (s) => s.regenerate()));
+        clock.advance(rotationGrace + 1);
+      });
+      assertEquals(late.token, undefined);
+      let subject: string | undefined;
+      await call(one, newer, (session) => subject = session.subject);
+      assertEquals(subject, "ada");
+    },
+  );
+}
+
+testOnStores(
+  "the late response to an early commit tells what is in force by then: how long to keep the cookie",
+  async ({ store }) => {
+    const { clock, one, other, token } = await setUp(store);
+    clock.advance({ days: 2 });
+    const browserSession = await call(one, token, async (session) => {
+      await session.commit(); // a touch
+      await call(other, token, (session) => session.persist(false));
+    });
+    const [line = ""] = browserSession.response.headers.getSetCookie();
+    assert(line !== "" && !line.includes("Max-Age"), line);
+    const { response } = await call(one, token, async (session) => {
+      session.persist(true);
+      await session.commit();
+      clock.advance({ days: 3 });
+    });
+    const [later = ""] = response.headers.getSetCookie();
+    assert(later.includes(`Max-Age=${4 * 86_400};`), later);
+  },
+);
+
+Deno.test("a late answer of onError sends the token in force, or none", async () => {
+  for (const [elsewhere, tells] of [["nothing", true], ["a login", false]]) {
+    const sessions = new SessionManager({
+      store: new MemoryStore(),
+      onError: () => new Response("back soon", { status: 503 }),
+    });
+    const { token } = await call(sessions, undefined, (session) => {
+      session.login("ada");
+    });
+    const late = await call(sessions, token, async (session) => {
+      session.regenerate();
+      await session.commit();
+      if (elsewhere === "a login") {
+        await call(sessions, token, (session) => session.login("grace"));
+      }
+      throw new SessionStoreError("from elsewhere");
+    });
+    assertEquals(late.response.status, 503);
+    assertEquals(late.token !== undefined, tells, `${elsewhere} meanwhile`);
+  }
+});
 
 testOnStores(
   "a commit that is not early, or has nothing to tell, is not looked at again",

@@ -12,7 +12,7 @@ import {
   withLazySession,
   withSession,
 } from "@tessera/session";
-import { TestClient } from "@tessera/session/testing";
+import { TestClient, TestClock } from "@tessera/session/testing";
 import { Events, get, key, rawRequest, serve, tokenOf } from "./_helpers.ts";
 import { fails, SpyStore } from "./_spy_store.ts";
 
@@ -70,7 +70,8 @@ async function withOddServer(
 Deno.test("a fetched response of status 999 passes where nothing is added, and is refused before the commit where a token would be", async () => {
   await withOddServer(async (answer) => {
     const store = new SpyStore();
-    const sessions = new SessionManager({ store });
+    const clock = new TestClock();
+    const sessions = new SessionManager({ store, clock: clock.now });
     let answered: Response | undefined;
     const handle = (cookie: string | undefined, use: (s: Session) => void) =>
       sessions.handle(get(cookie), async (session) => {
@@ -82,6 +83,12 @@ Deno.test("a fetched response of status 999 passes where nothing is added, and i
       return new Response();
     });
     const cookie = `__Host-session=${tokenOf(first)}`;
+    for (
+      const use of [(s: Session) => s.flash("n"), (s: Session) => s.get("n")]
+    ) {
+      const response = await handle(undefined, use); // with nothing to store
+      assertEquals([response.status, await response.text()], [999, "hi"]);
+    }
     const passing: ((session: Session) => void)[] = [
       () => {},
       (session) => session.get("n"),
@@ -92,6 +99,10 @@ Deno.test("a fetched response of status 999 passes where nothing is added, and i
       const response = await handle(cookie, use);
       assertEquals([response.status, await response.text()], [999, "hi"]);
     }
+    clock.advance({ days: 2 });
+    const touched = await handle(cookie, (session) => session.get("n"));
+    assertEquals([touched.status, await touched.text()], [999, "hi"]);
+    assertEquals((await store.dump()).length, 1);
     store.reset();
     const telling: ((session: Session) => void)[] = [
       (session) => session.login("ada"),

@@ -317,7 +317,36 @@ testOnSpyStores(
       return new Response();
     });
     assertEquals(await isAlive(handler, token), false);
-    assertEquals(events.filter(({ type }) => type === "ended").length, 1);
     assertEquals(events.filter(({ type }) => type === "dropped").length, 1);
+  },
+);
+
+testOnSpyStores(
+  "R25 a session that was found expired, and could not be deleted, goes on for who used it in time elsewhere",
+  async (store) => {
+    const idleTimeout = 10 * MINUTE;
+    const here = setUp({ store, idleTimeout });
+    await here.use("/start");
+    const { clock, events, handler } = here;
+    const token = tokenOf(here.client);
+    const elsewhere = new SessionManager({
+      store,
+      idleTimeout,
+      clock: clock.now,
+    });
+    const request = new Request("https://example.com/", {
+      headers: { cookie: `__Host-session=${token}` },
+    });
+    clock.advance(idleTimeout - 1);
+    await elsewhere.handle(request, async (session) => {
+      session.set("n", 2);
+      clock.advance(1);
+      store.onCommit = fails;
+      assertEquals(await isAlive(handler, token), false);
+      store.onCommit = undefined;
+      return new Response();
+    });
+    assertEquals(await isAlive(handler, token), true);
+    assertEquals(events.filter(({ type }) => type === "ended"), []);
   },
 );

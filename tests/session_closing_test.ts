@@ -1,10 +1,13 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
+  MemoryStore,
   type Session,
   SessionClosedError,
+  SessionManager,
   SessionStoreError,
   SessionTooLargeError,
 } from "@tessera/session";
+import { TestClock } from "@tessera/session/testing";
 import { fails, SpyStore } from "./_spy_store.ts";
 import { Visitor } from "./_visitor.ts";
 import { assertClosed } from "./_mutators.ts";
@@ -170,4 +173,28 @@ Deno.test("Session.commit() that the store failed can be repeated, and is by the
     });
   }
   assertEquals(await visitor.read(), [["n", 2]]);
+});
+
+Deno.test("Session.expiresAt shows what was committed, however long the handler took before", async () => {
+  for (const change of ["set", "login"] as const) {
+    const clock = new TestClock();
+    const store = new MemoryStore();
+    const sessions = new SessionManager({
+      store,
+      clock: clock.now,
+      absoluteTimeout: { hours: 1 },
+    });
+    await sessions.handle(
+      new Request("https://example.com/"),
+      async (session) => {
+        clock.advance({ seconds: 20 });
+        if (change === "set") session.set("n", 1);
+        else session.login("ada");
+        await session.commit();
+        const stored = await sessions.get(session.id);
+        assertEquals(session.expiresAt, stored?.expiresAt);
+        return new Response();
+      },
+    );
+  }
 });

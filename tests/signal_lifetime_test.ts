@@ -225,3 +225,22 @@ Deno.test("Session.signal and attach() end at the absolute timeout, though the s
   store.onGet = fails;
   assertEquals(await endOf(stream.signal, 2_000), "absolute-timeout");
 });
+
+Deno.test("Session.signal ends at the idle timeout, though the store did not answer once before", async () => {
+  const store = new SpyStore();
+  const sessions = new SessionManager({
+    store,
+    idleTimeout: 1_000,
+    pollInterval: 60_000,
+  });
+  const visitor = await signedIn(sessions);
+  store.onGet = async (call) => {
+    const found = await call();
+    store.onGet = fails; // after the request's own read, the watcher's first
+    return found;
+  };
+  await using stream = await openStream(sessions, visitor.token);
+  await until(() => store.calls.get > 1);
+  store.onGet = undefined;
+  assertEquals(await endOf(stream.signal, 2_000), "idle-timeout");
+});

@@ -63,12 +63,16 @@ for (const [what, use] of Object.entries(USES)) {
   });
 }
 
-Deno.test("requests that wait for one that fails at once have their own outcome", async () => {
+Deno.test("requests that wait for one that fails have their own outcome, however long they waited", async () => {
   const store = new SpyStore();
   let commits = 0;
-  store.onCommit = async (call) =>
-    ++commits === 2 ? await fails() : await call();
-  const results = await race(store, (session) => session.regenerate());
+  store.onCommit = async (call) => {
+    commits++;
+    if (commits === 1) return await call();
+    await new Promise((resolve) => setTimeout(resolve, LIMIT_MS * 0.6));
+    return commits === 3 ? await fails() : await call();
+  };
+  const results = await race(store, (session) => session.login("ada"));
   assertEquals(
     results.filter(({ status }) => status === "rejected").length,
     1,
