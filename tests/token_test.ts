@@ -14,6 +14,7 @@ import {
   sealSecret,
   TokenCodec,
 } from "../src/token.ts";
+import { withCharacterAt } from "./_helpers.ts";
 
 const ID = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
 const NAME = "__Host-session";
@@ -44,6 +45,10 @@ Deno.test("hashSecret() is the SHA-256 of the bytes, which matchesHash() recogni
   for (const other of ["", hash.slice(1), `${hash}0`, hash.slice(1) + "0"]) {
     assert(!matchesHash(secret, other));
   }
+  for (let index = 0; index < hash.length; index++) {
+    const digit = hash[index] === "0" ? "1" : "0";
+    assert(!matchesHash(secret, withCharacterAt(hash, index, digit)));
+  }
 });
 
 Deno.test("sealSecret() covers a secret, and uncovers it with the same one alone", () => {
@@ -58,7 +63,7 @@ Deno.test("sealSecret() covers a secret, and uncovers it with the same one alone
   assertEquals(sealSecret(sealed, cover), secret);
   assertNotEquals(sealSecret(sealed, other), secret);
   // what the store knows of the cover does not uncover it
-  const known = Buffer.from(hashSecret(cover), "base64url");
+  const known = Buffer.from(hashSecret(cover), "hex");
   const guess = Buffer.from(sealed, "base64url")
     .map((byte, index) => byte ^ (known[index] ?? 0));
   assertNotEquals(Buffer.from(guess).toString("base64url"), secret);
