@@ -76,6 +76,40 @@ testRaces(
 );
 
 testRaces(
+  "a late write does not reach the session that a login as the same subject began",
+  async (race) => {
+    const [manager, other] = [race.manager(), race.manager()];
+    const token = await start(manager, login);
+    const waiting = await suspend(manager, token, (one) => one.set("late", 1));
+    const next = tokenOf(await use(other, token, login));
+    assertEquals(cookies(await waiting.resume()), []);
+    assertEquals(await read(manager, next), {});
+  },
+);
+
+testRaces(
+  "a late read that has to tell its client of a token tells it of the one in force",
+  async (race) => {
+    const [old, young] = ["old", "young"].map((one) => one.repeat(11));
+    const before = race.manager({ secrets: [old ?? ""] });
+    const [manager, other] = [young, young].map((one) =>
+      race.manager({ secrets: [one ?? "", old ?? ""] })
+    );
+    assert(manager !== undefined && other !== undefined);
+    const reads = (session: Session) => void session.get("here");
+    // it came with a token that is signed with an older key
+    const first = await start(before);
+    const stale = await suspend(manager, first, reads);
+    const second = tokenOf(await use(other, first, regenerate));
+    assertEquals(tokenOf(await stale.resume()), second);
+    // it came with a token that was replaced already
+    const replaced = await suspend(manager, first, reads);
+    const third = tokenOf(await use(other, second, regenerate));
+    assertEquals(tokenOf(await replaced.resume()), third);
+  },
+);
+
+testRaces(
   "a login and a logout that race leave one session or none, and a cookie that fits",
   async (race) => {
     const managers: SessionManager[] = [race.manager(), race.manager()];

@@ -8,6 +8,7 @@ import {
   SessionTooLargeError,
 } from "@tessera/session";
 import { TestClock } from "@tessera/session/testing";
+import { getWith, tokenOf } from "./_helpers.ts";
 import { fails, SpyStore } from "./_spy_store.ts";
 import { Visitor } from "./_visitor.ts";
 import { assertClosed } from "./_mutators.ts";
@@ -124,6 +125,51 @@ Deno.test("Session shows what was committed, also what other requests had a part
   });
   assertEquals(shown, [["n", 12], ["theirs", true], ["mine", [1]]]);
   assertEquals(await visitor.read(), shown);
+});
+
+Deno.test("Session.commit() commits values as they are when it is called", async () => {
+  const visitor = new Visitor();
+  const list = [1];
+  const shown = await visitor.visit(async (session) => {
+    session.set("list", list);
+    const committing = session.commit();
+    list.push(2);
+    await committing;
+    list.push(3);
+    return session.get("list");
+  });
+  assertEquals(shown, [1]);
+  assertEquals(await visitor.read(), [["list", [1]]]);
+});
+
+Deno.test("Session tells of a login what was committed, and follows new ids from there", async () => {
+  const clock = new TestClock();
+  const visitor = new Visitor({ clock: clock.now });
+  await visitor.visit((session) => session.set("a", 1));
+  let held: Session | undefined;
+  const response = await visitor.sessions.handle(
+    getWith(visitor.token),
+    async (session) => {
+      held = session;
+      assertEquals(session.signal.aborted, false);
+      session.login("ada");
+      clock.advance(1_000);
+      await session.commit();
+      const info = await visitor.sessions.get(session.id);
+      assertEquals(session.authenticatedAt, info?.authenticatedAt);
+      assertEquals(session.expiresAt, info?.expiresAt);
+      return new Response(new ReadableStream({ start() {} }));
+    },
+  );
+  const renamed = await visitor.sessions.handle(
+    getWith(tokenOf(response)),
+    (session) => {
+      session.regenerate();
+      return new Response(session.id);
+    },
+  );
+  assertEquals(held?.id, await renamed.text());
+  await response.body?.cancel();
 });
 
 Deno.test("Session.commit() can be tried again after what was too large was removed", async () => {

@@ -113,6 +113,23 @@ Deno.test("Session.clear() removes all values, and neither subject nor flash val
   assertEquals(store.calls.commit, 5);
 });
 
+Deno.test("Session.set() after a delete() or a clear() counts, however much was done before", async () => {
+  for (
+    const remove of [
+      (session: Session) => session.delete("3"),
+      (session: Session) => session.clear(),
+    ]
+  ) {
+    const visitor = new Visitor();
+    await visitor.visit((session) => {
+      for (let n = 0; n < 12; n++) session.set(`${n}`, n);
+      remove(session);
+      session.set("3", "new");
+    });
+    assertEquals(new Map(await visitor.read()).get("3"), "new");
+  }
+});
+
 Deno.test("Session.entries() goes in the order in which keys were first set, as a Map's do", async () => {
   const visitor = new Visitor();
   const model = new Map<string, unknown>();
