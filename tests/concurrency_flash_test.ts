@@ -1,7 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Session } from "@tessera/session";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
+import { collectGarbage } from "./_garbage.ts";
 import { tokenOf } from "./_helpers.ts";
 import {
   start,
@@ -68,13 +67,6 @@ testRaces(
     assertEquals(seen, ["once", undefined]);
   },
 );
-
-/** Forgets whatever nobody holds any more. */
-async function collectGarbage(): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, 0));
-  setFlagsFromString("--expose-gc");
-  runInNewContext("gc")();
-}
 
 const SHOWN_WITH: Record<string, (session: Session) => void> = {
   "nothing else": () => {},
@@ -183,6 +175,27 @@ testRacesInMemory(
       assertEquals(session.subject, "alice");
       seen.push(session.flash("n"));
     });
+    assertEquals(seen, ["once", undefined]);
+  },
+);
+
+testRacesInMemory(
+  "a flash value that was shown is not shown again, however many others are shown meanwhile",
+  async (race) => {
+    const manager = race.manager();
+    const token = await start(manager, (session) => session.flash("n", "once"));
+    const seen: unknown[] = [];
+    const late = await suspend(manager, token, (session) => {
+      seen.push(session.flash("n"));
+    });
+    await use(manager, token, (session) => seen.push(session.flash("n")));
+    const busy = await start(manager, (session) => {
+      for (let n = 0; n < 1_000; n++) session.flash("n", n);
+    });
+    await use(manager, busy, (session) => {
+      for (let n = 0; n < 1_000; n++) session.flash("n");
+    });
+    await late.resume();
     assertEquals(seen, ["once", undefined]);
   },
 );

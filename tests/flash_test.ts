@@ -78,6 +78,12 @@ Deno.test("Session.flash() carries copies of what structured clone carries", asy
     value.list.push(2);
   });
   value.list.push(3);
+  await visitor.visit((session) => {
+    // and what it shows is a copy too, of what may be shown once more
+    session.flash<typeof value>("notice")?.list.push(4);
+    session.keepFlash();
+    session.set("n", 1);
+  });
   const shown = await visitor.visit((session) => session.flash("notice"));
   assertEquals(shown, { at: new Date(5), list: [1] });
 });

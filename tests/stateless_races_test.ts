@@ -8,6 +8,7 @@ import {
   type SessionOptions,
   SessionTooLargeError,
 } from "@tessera/session";
+import { collectGarbage } from "./_garbage.ts";
 import { key } from "./_helpers.ts";
 import { DAY, Process } from "./_stateless_process.ts";
 
@@ -218,3 +219,23 @@ Deno.test("a flash value that a stateless request took stays taken", async () =>
   assertEquals((await other.begin(end)).flash("notice"), undefined);
   assertEquals(await other.read(end), { n: 1 });
 });
+
+for (const isLate of [false, true]) {
+  const how = isLate ? "came too late" : "has ended";
+  Deno.test(`R53 a stateless flash value stays shown when the request that showed it ${how}, and is forgotten`, async () => {
+    const one = new Process();
+    const token = await one.visit("", (session) => session.flash("n", "x"));
+    const waiting = await one.begin(token);
+    const seen: unknown[] = [];
+    // in a function of its own, which holds nothing of it when it returns
+    await (async () => {
+      const showing = await one.begin(token);
+      seen.push(showing.flash("n"));
+      if (isLate) await one.visit(token, (session) => session.logout());
+      await one.end(showing);
+    })();
+    await collectGarbage();
+    seen.push(waiting.flash("n"));
+    assertEquals(seen, ["x", undefined]);
+  });
+}

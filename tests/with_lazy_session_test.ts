@@ -102,6 +102,23 @@ Deno.test("withLazySession() saves nothing if the handler throws or returns no r
   assertEquals(store.calls.commit, 0);
 });
 
+Deno.test("withLazySession() shows a flash value again that a handler took before it threw", async () => {
+  const seen: unknown[] = [];
+  const client = new TestClient(
+    withLazySession(async (request, lazy) => {
+      const session = await lazy.load();
+      if (request.url.endsWith("/start")) session.flash("notice", "hi");
+      else seen.push(session.flash("notice"));
+      if (request.url.endsWith("/throws")) throw new RangeError("x");
+      return new Response();
+    }, { store: new SpyStore() }),
+  );
+  await client.get("/start");
+  await assertRejects(() => client.get("/throws"), RangeError, "x");
+  await client.get("/");
+  assertEquals(seen, ["hi", "hi"]);
+});
+
 Deno.test("withLazySession() fails where it loads, and the handler may answer for it", async () => {
   const store = new SpyStore();
   const client = serve({ store });
