@@ -10,6 +10,7 @@ import {
 } from "@tessera/session";
 import { TestClock } from "@tessera/session/testing";
 import { get, getWith, testOnStores, tokenOf } from "./_helpers.ts";
+import { listening } from "./_listening.ts";
 import { testOnSpyStores } from "./_spy_store.ts";
 import { Visitor } from "./_visitor.ts";
 
@@ -152,6 +153,33 @@ testOnSpyStores(
       store.list = list;
       assertEquals(await visitor.visit(({ subject }) => subject), undefined);
     }
+  },
+);
+
+testOnStores(
+  "SessionManager.revokeAll() ends a session that the first list does not show, as it just got a new id",
+  async ({ store }) => {
+    const clock = new TestClock();
+    const there = new SessionManager({
+      store,
+      clock: clock.now,
+      rotationGrace: 0,
+    });
+    const moving = new Visitor(there);
+    await moving.visit((session) => session.login("ada"));
+    clock.advance(1);
+    // finds its id, and when it looks what is there, it is gone
+    const here = new SessionManager({
+      clock: clock.now,
+      store: listening(store, {
+        entry: (entries) =>
+          entries === 1
+            ? moving.visit((session) => session.regenerate())
+            : Promise.resolve(),
+      }),
+    });
+    assertEquals(await here.revokeAll("ada"), 1);
+    assertEquals(await moving.visit(({ subject }) => subject), undefined);
   },
 );
 

@@ -54,6 +54,10 @@ Deno.test("a stateless session sends a cookie when something changed, and only t
         session.set("n", 1);
         session.delete("n");
       },
+      (session: Session) => {
+        session.set("n", 1);
+        session.destroy();
+      },
     ]
   ) {
     await one.visit(use);

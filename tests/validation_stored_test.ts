@@ -1,13 +1,14 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
   MemoryStore,
+  type Session,
   SessionManager,
   type SessionOptions,
   SessionValidationError,
 } from "@tessera/session";
 import { SpyStore } from "./_spy_store.ts";
 import { Visitor } from "./_visitor.ts";
-import { type Shop, testSchemas } from "./_schemas.ts";
+import { checkShop, type Shop, testSchemas } from "./_schemas.ts";
 
 /** A session that was stored without a schema, and a browser that has its cookie. */
 async function setUpStored(
@@ -112,6 +113,56 @@ testSchemas(
       [...(record as { data: Map<string, unknown> }).data],
       [["old", true]],
     );
+  },
+);
+
+testSchemas(
+  "a new id leaves stored data as it is, whatever the schema makes of it",
+  async (schema) => {
+    for (
+      const rotate of [
+        (session: Session<Shop>) => session.regenerate(),
+        (session: Session<Shop>) => session.login("bob"),
+      ]
+    ) {
+      const { store, sessions, request } = await setUpStored(
+        { cart: ["apples"] },
+        { schema: schema() },
+      );
+      const response = await sessions.handle(request(), (session) => {
+        rotate(session);
+        assertEquals(session.get("count"), 0);
+        return new Response(session.id);
+      });
+      const { record } = await store.get(await response.text()) ?? {};
+      assertEquals(
+        [...(record as { data: Map<string, unknown> }).data],
+        [["cart", ["apples"]]],
+      );
+    }
+  },
+);
+
+testSchemas(
+  "what another stateless request has left meanwhile is reset too if it no longer fits",
+  async (schema) => {
+    let most = 99;
+    const visitor = new Visitor<Shop>(
+      new SessionManager<Shop>({
+        stateless: true,
+        secrets: ["k".repeat(32)],
+        schema: schema((data) =>
+          checkShop({ ...data, ...(Number(data.count) > most && { old: 1 }) })
+        ),
+      }),
+    );
+    await visitor.visit((session) => session.set("count", 1));
+    await visitor.visit(async (session) => {
+      session.set("cart", ["pears"]);
+      await visitor.visit((other) => other.set("count", 50));
+      most = 9;
+    });
+    assertEquals(await visitor.read(), [["count", 0], ["cart", ["pears"]]]);
   },
 );
 
