@@ -120,6 +120,18 @@ Deno.test("Session.signal is let go when the handler throws", async () => {
   assertEquals(store.watching, 0);
 });
 
+Deno.test("Session.signal is let go when the edit that read it is done", async () => {
+  const store = liveStore(new MemoryStore());
+  const sessions = new SessionManager({ store });
+  const visitor = await signedIn(sessions);
+  const id = visitor.token.slice(0, 26);
+  await sessions.edit(id, (session) => {
+    assertEquals(session.signal.aborted, false);
+    assertEquals(store.watching, 1);
+  });
+  assertEquals(store.watching, 0);
+});
+
 Deno.test("Session.signal first read after the response is an error, and watches nothing", async () => {
   const store = liveStore(new MemoryStore());
   const sessions = new SessionManager({ store });

@@ -111,6 +111,20 @@ Deno.test("Session.attach() lets go when the handler throws, and refuses what is
   assertEquals(store.watched, 1);
 });
 
+Deno.test("Session.attach() does not watch for a socket that has closed before the commit", async () => {
+  const store = liveStore(new MemoryStore());
+  const sessions = new SessionManager({ store });
+  const visitor = new Visitor(sessions);
+  await visitor.visit((session) => session.set("n", 1));
+  const fake = new FakeSocket(1);
+  await visitor.visit((session) => {
+    session.attach(fake.socket);
+    fake.become(3, "close");
+    session.login("ada"); // which it would be moved to
+  });
+  assertEquals(store.watching, 0);
+});
+
 Deno.test("a socket that cannot be closed keeps neither the others open nor the session alive", async () => {
   const sessions = new SessionManager({ store: new MemoryStore() });
   const visitor = new Visitor(sessions);
