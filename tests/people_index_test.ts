@@ -143,3 +143,23 @@ testOnStores(
     assertEquals(await sessions.revoke(id), false);
   },
 );
+
+Deno.test("the index has one entry of a session whose id was replaced without a grace, and none once it has expired", async () => {
+  using kv = await Deno.openKv(":memory:");
+  const clock = new TestClock();
+  const sessions = new SessionManager({
+    store: kv,
+    clock: clock.now,
+    rotationGrace: 0,
+  });
+  const visitor = new Visitor(sessions);
+  await visitor.visit((session) => session.login("ada"));
+  await visitor.visit((session) => session.regenerate());
+  const id = visitor.token.slice(0, 26);
+  const keys = async () =>
+    await Array.fromAsync(kv.list({ prefix: [] }), ({ key }) => key);
+  assertEquals((await keys()).map((key) => key.at(-1)), [id, id]);
+  clock.advance({ days: 7 });
+  assertEquals(await sessions.get(id), undefined);
+  assertEquals(await keys(), []);
+});

@@ -178,3 +178,23 @@ testOnSpyStores(
     );
   },
 );
+
+testOnStores(
+  "maxSessionsPerSubject takes a clock that is some seconds ahead for a right one",
+  async ({ store }) => {
+    const clock = new TestClock();
+    const options = { store, maxSessionsPerSubject: 2 };
+    const here = new SessionManager({ ...options, clock: clock.now });
+    const ahead = new SessionManager({
+      ...options,
+      clock: () => clock.now() + 5_000,
+    });
+    const tokens = [
+      await signIn(here, "ada"),
+      await signIn(ahead, "ada"),
+      await signIn(here, "ada"),
+    ];
+    const live = await Promise.all(tokens.map((token) => isLive(here, token)));
+    assertEquals(live, [false, true, true]);
+  },
+);

@@ -179,6 +179,19 @@ testOnStores(
   },
 );
 
+testOnStores(
+  "R57 who comes by a replaced id is told how the session ended",
+  async ({ store }) => {
+    const { events, sessions } = setUp(store);
+    const replaced = tokenOf(await sessions.handle(get(), remember));
+    await sessions.handle(getWith(replaced), regenerate);
+    await sessions.handle(getWith(replaced), logout);
+    events.take();
+    await sessions.handle(getWith(replaced), () => new Response());
+    assertEquals(events.take(), ["refused logout"]);
+  },
+);
+
 const [OK, NO] = [new Response("ok"), new Response("no")];
 
 testOnStores(

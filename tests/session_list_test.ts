@@ -1,8 +1,10 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import {
   type ListOptions,
+  MemoryStore,
   type SessionInfo,
   SessionManager,
+  type SessionStore,
 } from "@tessera/session";
 import { TestClock } from "@tessera/session/testing";
 import { SpyStore, testOnSpyStores } from "./_spy_store.ts";
@@ -104,4 +106,31 @@ Deno.test("SessionManager.list() refuses odd options before it reads", async () 
   ) assertThrows(() => list(options), TypeError, message);
   assertEquals(store.calls, { get: 0, commit: 0, list: 0 });
   assertEquals(await Array.fromAsync(sessions.list({ limit: Infinity })), []);
+});
+
+Deno.test("SessionManager.list() lets go of the store's list when the caller stops", async () => {
+  const memory = new MemoryStore();
+  let open = 0;
+  const store: SessionStore = {
+    get: (id) => memory.get(id),
+    commit: (commit) => memory.commit(commit),
+    async *list(options) {
+      open++;
+      try {
+        yield* memory.list(options);
+      } finally {
+        open--;
+      }
+    },
+  };
+  const sessions = new SessionManager({ store });
+  for (let n = 0; n < 3; n++) {
+    await new Visitor(sessions).visit((session) => session.set("n", n));
+  }
+  for await (const { id } of sessions.list()) {
+    assertEquals([id.length, open], [26, 1]);
+    break;
+  }
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  assertEquals(open, 0);
 });

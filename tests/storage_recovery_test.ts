@@ -114,6 +114,29 @@ Deno.test("R36 a logout that the store takes for another writer's leaves no sess
   assertEquals(await read(), {});
 });
 
+Deno.test("R36 a logout that may have failed is not taken for the revoke that came after it", async () => {
+  const store = new SpyStore();
+  const { sessions, events, token } = await setUp(store);
+  const headers = { cookie: `${COOKIE}=${token()}` };
+  const request = new Request("https://example.com/", { headers });
+  const response = await sessions.handle(request, async (session) => {
+    session.logout();
+    store.onCommit = store.onGet = fails;
+    await assertRejects(() => session.commit(), SessionStoreError);
+    store.onCommit = store.onGet = undefined;
+    assertEquals(await sessions.revoke(session.id), true);
+    events.length = 0;
+    return new Response();
+  });
+  assertEquals(response.headers.getSetCookie(), []);
+  const told = events.flatMap((event) =>
+    event.type === "ended" || event.type === "dropped"
+      ? [[event.type, event.reason]]
+      : []
+  );
+  assertEquals(told, [["dropped", "revoked"]]);
+});
+
 Deno.test("R36 a commit of which nothing can be known is an error, and counts once when it is tried again", async () => {
   const store = new SpyStore();
   const { client, sessions, token, read } = await setUp(store);
@@ -195,6 +218,22 @@ Deno.test("R36 a promised store that never comes is a SessionStoreError at each 
     (session) => Response.json(session.get("n") ?? null),
   );
   assertEquals(await anonymous.json(), null);
+});
+
+Deno.test("R36 a promised store that never comes, and is never used, ends no process", async () => {
+  const unhandled: unknown[] = [];
+  const note = (event: PromiseRejectionEvent) => {
+    event.preventDefault();
+    unhandled.push(event.reason);
+  };
+  addEventListener("unhandledrejection", note);
+  try {
+    new SessionManager({ store: Promise.reject(new Error("no such host")) });
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    assertEquals(unhandled, []);
+  } finally {
+    removeEventListener("unhandledrejection", note);
+  }
 });
 
 Deno.test("R36 a session loaded for later and never awaited fails the request, not the process", async () => {
