@@ -117,10 +117,10 @@ Deno.test("TestClient ignores cookies with control characters, or too large", as
   const value = "x".repeat(4_095);
   assertEquals(await kept("/", `a=${value}`), [`a=${value}`]);
   assertEquals(await kept("/", `ab=${value}`), []);
-  const path = `/${"x".repeat(1_024)}`;
+  const path = `/${"x".repeat(1_023)}`;
   const client = new Setter();
-  await client.let("/x/y", `a=1; Path=${path}`);
-  assertEquals(client.cookie("a")?.path, "/x");
+  await client.let("/x/y", `a=1; Path=${path}`, `b=1; Path=${path}x`);
+  assertEquals(client.cookies.map((cookie) => cookie.path), [path, "/x"]);
 });
 
 Deno.test("TestClient sends cookies to the path they are for, and below", async () => {
@@ -221,6 +221,12 @@ Deno.test("TestClient keeps Secure cookies from insecure pages", async () => {
   assertEquals(client.pairs, ["id=safe", "open=2", "id=other"]);
   assertEquals(await client.sent("http://example.com/x"), "open=2");
   assertEquals(await client.sent("/x"), "id=safe; open=2");
+  for (const host of ["localhost", "x.localhost", "127.0.0.1", "[::1]"]) {
+    assertEquals(await kept(`http://${host}/`, "a=1; Secure"), ["a=1"], host);
+  }
+  for (const host of ["xlocalhost", "localhost.example.com", "128.0.0.1"]) {
+    assertEquals(await kept(`http://${host}/`, "a=1; Secure"), [], host);
+  }
 });
 
 Deno.test("TestClient ignores SameSite=None and Partitioned without Secure", async () => {
@@ -303,6 +309,10 @@ Deno.test("TestClient reads dates as browsers do", async () => {
     ["Tue, 01 Jan 2030 00:00:20 GMT", "2030-01-01T00:00:20.000Z"],
     ["Tuesday, 01-Jan-30 00:00:20 GMT", "2030-01-01T00:00:20.000Z"],
     ["1 jan 2030 0:0:20", "2030-01-01T00:00:20.000Z"],
+    ["1 jan 00 0:0:20", undefined],
+    ["1 jan 69 0:0:20", "2031-01-05T00:00:00.000Z"],
+    ["1 jan 70 0:0:20", undefined],
+    ["1 jan 99 0:0:20", undefined],
     ["2030 January 01th 00:00:20x", "2030-01-01T00:00:20.000Z"],
     ["Tue Jan  1 00:00:20 2030", "2030-01-01T00:00:20.000Z"],
     ["Tue, 32 Jan 2030 00:00:20 GMT", "session"],
@@ -483,6 +493,7 @@ Deno.test("TestClient follows redirects as browsers do", async () => {
     [308, "POST", { method: "POST", url, body: "x", sent: sentAll }],
     [307, "GET", { method: "GET", url, body: "", sent }],
     [303, "GET", { method: "GET", url, body: "", sent }],
+    [303, "HEAD", { method: "HEAD", url, body: "", sent }],
   ];
   for (const [status, method, expected] of table) {
     const client = new TestClient(redirecting);
@@ -490,7 +501,7 @@ Deno.test("TestClient follows redirects as browsers do", async () => {
       method,
       redirect: "follow",
       headers: { authorization },
-      ...(method !== "GET" && { body: "x" }),
+      ...(method !== "GET" && method !== "HEAD" && { body: "x" }),
     });
     assertEquals(await response.json(), expected, `${status} ${method}`);
   }
