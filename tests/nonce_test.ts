@@ -63,3 +63,20 @@ Deno.test("NonceSource.remember() keeps 31 names of a writer whose commits race"
   assert(looked.slice(-31).every((one) => remembersNonce(remembered, one)));
   assertFalse(remembersNonce(remembered, looked[0] ?? ""));
 });
+
+Deno.test("NonceSource.remember() keeps the names of the 10,000 latest commits in doubt", () => {
+  const source = new NonceSource();
+  let [doubted, remembered] = commit(source, source.next());
+  source.doubt(doubted);
+  const isKept = () => {
+    for (let round = 0; round < 10; round++) {
+      [, remembered] = commit(source, remembered);
+    }
+    return remembersNonce(remembered, doubted);
+  };
+  assert(isKept());
+  for (let others = 1; others < 10_000; others++) source.doubt(source.next());
+  assert(isKept());
+  source.doubt(source.next());
+  assertFalse(isKept());
+});

@@ -4,6 +4,7 @@ import {
   assertNotEquals,
   assertThrows,
 } from "@std/assert";
+import { createDecipheriv, hkdfSync } from "node:crypto";
 import { deserialize } from "node:v8";
 import { Buffer } from "node:buffer";
 import {
@@ -32,6 +33,43 @@ Deno.test("a stateless token tells nothing, and is never the same", async () => 
     tokens.add(one.token);
   }
   assertEquals(tokens.size, 20);
+});
+
+Deno.test("a stateless token is AES-256-GCM under a key of HKDF-SHA256, both bound to their purpose", async () => {
+  const one = visitor();
+  await one.visit((session) => session.set("n", 1));
+  const bytes = Buffer.from(one.token, "base64url");
+  const purpose = "tessera/session stateless v1";
+  const derived = hkdfSync("sha256", KEYS[0], "", purpose, 32);
+  const decipher = createDecipheriv(
+    "aes-256-gcm",
+    new Uint8Array(derived),
+    bytes.subarray(0, 12),
+  );
+  decipher.setAAD(Buffer.from(`${purpose}\n${NAME}`));
+  decipher.setAuthTag(bytes.subarray(-16));
+  const text = Buffer.concat([
+    decipher.update(bytes.subarray(12, -16)),
+    decipher.final(),
+  ]);
+  const { id, record } = deserialize(text);
+  assertEquals(id, await one.visit((session) => session.id));
+  assertEquals(record.data, new Map([["n", 1]]));
+});
+
+Deno.test("a stateless token that is longer than a cookie can be is malformed", async () => {
+  const one = visitor();
+  for (
+    const [length, reason] of [
+      [4_096, "bad-signature"],
+      [4_100, "malformed"],
+    ] as const
+  ) {
+    assert(!await isKnown(one, "A".repeat(length)));
+    const event = one.events.pop();
+    assert(event?.type === "refused");
+    assertEquals(event.reason, reason);
+  }
 });
 
 Deno.test("a stateless token that was changed anywhere is anonymous", async () => {
