@@ -163,9 +163,22 @@ Deno.test("MemoryStore.watch() calls back after each change, deletion included",
   await store.commit(toCommit({ delete: [{ id: "A" }] }));
   await store.commit(toCommit({ check: [{ id: "A", version: "0" }], put }));
   assertEquals(calls, 2);
+  const last = store.commit(toCommit({ put }));
   controller.abort();
+  await last;
   await store.commit(toCommit({ put }));
   assertEquals(calls, 2);
+});
+
+Deno.test("MemoryStore.watch() calls back when all of a commit is done", async () => {
+  const store = new MemoryStore();
+  const controller = new AbortController();
+  const { promise, resolve } = Promise.withResolvers<number>();
+  store.watch("A", () => resolve(store.size), controller.signal);
+  const put = ["A", "B"].map((id) => ({ id, record: 1, expireIn: 60_000 }));
+  await store.commit(toCommit({ put }));
+  assertEquals(await promise, 2);
+  controller.abort();
 });
 
 Deno.test("MemoryStore.watch() lets a callback commit, and end its own watch", async () => {

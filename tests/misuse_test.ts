@@ -20,6 +20,7 @@ import {
   withSession,
 } from "@tessera/session";
 import { fails, SpyStore } from "./_spy_store.ts";
+import { countTimers } from "./_timers.ts";
 import { Visitor } from "./_visitor.ts";
 
 const URL = "https://example.com/";
@@ -255,22 +256,6 @@ Deno.test("a pollInterval and a storeTimeout of a year are a year", async () => 
     timers.restore();
   }
 });
-
-/** Notes the delays of all timers. */
-function countTimers(): { delays: number[]; restore(): void } {
-  const { setTimeout } = globalThis;
-  const delays: number[] = [];
-  globalThis.setTimeout = ((run: () => void, delay = 0) => {
-    delays.push(delay);
-    return setTimeout(run, delay);
-  }) as typeof setTimeout;
-  return {
-    delays,
-    restore: () => {
-      globalThis.setTimeout = setTimeout;
-    },
-  };
-}
 
 Deno.test("a value that was deleted again may become anything", async () => {
   const visitor = new Visitor();

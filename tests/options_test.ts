@@ -165,6 +165,7 @@ const BAD: BadOption[] = [
     TypeError,
     WANT_SCHEMA,
   ],
+  [{ schema: { "~standard": { version: 1 } } }, TypeError, WANT_SCHEMA],
   ...forEach(
     "onInvalid",
     [null, "", "throw", 1, () => {}],

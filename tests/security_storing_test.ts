@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
   KvStore,
   type Session,
@@ -7,7 +7,7 @@ import {
 } from "@tessera/session";
 import { TestClient, TestClock } from "@tessera/session/testing";
 import { stdArguments } from "../tools/std.ts";
-import { testOnSpyStores } from "./_spy_store.ts";
+import { testOnSpyMemory, testOnSpyStores } from "./_spy_store.ts";
 import { COOKIE, request, serve, tokenOf } from "./_known_app.ts";
 
 testOnSpyStores(
@@ -117,6 +117,31 @@ testOnSpyStores(
       assert(!tokenOf(attacker).includes("01ARZ3NDEKTSV4RRFFQ69G5FAV"));
     }
     assertEquals((await store.dump()).length, 1 + forged.length);
+  },
+);
+
+testOnSpyMemory(
+  "R32 a new session does not take the place of what is under its id",
+  async (store) => {
+    const manager = new SessionManager({ store });
+    let id = "";
+    store.onCommit = async (call) => {
+      store.onCommit = undefined;
+      const put = [{ id, record: "another's", expireIn: 60_000 }];
+      await store.commit({ check: [], put, delete: [] });
+      return await call();
+    };
+    await assertRejects(
+      () =>
+        manager.handle(request("/"), (session) => {
+          session.set("n", 1);
+          id = session.id;
+          return new Response();
+        }),
+      TypeError,
+      "Cannot create session: want an id that is free",
+    );
+    assertEquals((await store.get(id))?.record, "another's");
   },
 );
 

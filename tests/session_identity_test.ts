@@ -46,6 +46,13 @@ Deno.test("Session tells when it was made, used, and ends", async () => {
     return times(session);
   });
   assertEquals(login.slice(3), [1_020_000, 1_010_000]);
+  assertEquals(await visitor.visit(times), [
+    false,
+    1_000_000,
+    1_010_000,
+    1_020_000,
+    1_010_000,
+  ]);
   clock.advance(9_000);
   await visitor.visit(times);
   clock.advance(9_000);
@@ -167,6 +174,23 @@ Deno.test("Session.persist() chooses the kind of cookie, and is kept", async () 
     visitor.client.restart();
     assertEquals(visitor.token === "", !persistent);
   }
+});
+
+Deno.test("Session.regenerate() is no use of its own: within the throttle all times stay", async () => {
+  const clock = new TestClock();
+  const visitor = new Visitor({ clock: clock.now });
+  await visitor.visit((session) => session.set("a", 1));
+  const info = async () => {
+    const { id = "", ...times } =
+      await visitor.sessions.get(visitor.token.slice(0, 26)) ?? {};
+    return { id, times };
+  };
+  const before = await info();
+  clock.advance({ minutes: 1 });
+  await visitor.visit((session) => session.regenerate());
+  const after = await info();
+  assert(after.id !== before.id);
+  assertEquals(after.times, before.times);
 });
 
 Deno.test("Session.regenerate() lets the old id lead to the session for the rotationGrace", async () => {

@@ -15,6 +15,7 @@ import { TestClient } from "@tessera/session/testing";
 import config from "../deno.json" with { type: "json" };
 import { stdArguments } from "../tools/std.ts";
 import { SpyStore } from "./_spy_store.ts";
+import { countTimers } from "./_timers.ts";
 import { Visitor } from "./_visitor.ts";
 
 const ORIGIN = "https://example.com/";
@@ -94,6 +95,39 @@ Deno.test("SessionManager leaves out what skip says: no store call, no cookie, a
     (session) => Response.json(session.get("n")),
   );
   assertEquals(await known.json(), 1);
+});
+
+for (const name of ["pollInterval", "storeTimeout"] as const) {
+  Deno.test(`${name} is 5 seconds by default`, async () => {
+    const other = name === "pollInterval" ? "storeTimeout" : "pollInterval";
+    await using sessions = new SessionManager({
+      store: new SpyStore(),
+      [other]: 60_000,
+    });
+    const timers = countTimers();
+    try {
+      const visitor = new Visitor(sessions);
+      await visitor.visit((session) => session.set("n", 1));
+      await visitor.visit((session) => void session.signal);
+    } finally {
+      timers.restore();
+    }
+    const delays = timers.delays.map(Math.round);
+    assert(delays.includes(5_000), `${delays}`);
+  });
+}
+
+Deno.test("SessionManager asks Date.now for the time whatever has taken its place", async () => {
+  const visitor = new Visitor({ idleTimeout: 60_000 });
+  await visitor.visit((session) => session.set("n", 1));
+  const id = visitor.token.slice(0, 26);
+  const { now } = Date;
+  try {
+    Date.now = () => now() + 60_000;
+    assertEquals(await visitor.sessions.get(id), undefined);
+  } finally {
+    Date.now = now;
+  }
 });
 
 Deno.test("SessionManager[asyncDispose]() closes what it opened, and leaves alone what it was given", async () => {

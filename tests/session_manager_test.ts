@@ -149,6 +149,18 @@ Deno.test("SessionManager.edit() is undefined where there is no session, and doe
   assertEquals(await visitor.sessions.get(id), undefined);
 });
 
+Deno.test("SessionManager.edit() that only reads, by a replaced id, is undefined if the session ends meanwhile", async () => {
+  const visitor = new Visitor();
+  await visitor.visit((session) => session.set("n", 1));
+  const [old = ""] = visitor.token.split(".");
+  await visitor.visit((session) => session.regenerate());
+  const result = await visitor.sessions.edit(old, async (session) => {
+    await visitor.visit((one) => one.logout());
+    return session.get("n");
+  });
+  assertEquals(result, undefined);
+});
+
 Deno.test("SessionManager.edit() saves nothing if the callback throws", async () => {
   const visitor = new Visitor();
   await visitor.visit((session) => session.set("list", [1]));

@@ -276,17 +276,19 @@ Deno.test("Session copies values when it commits, so that later changes of them 
 Deno.test("Session warns of a value that is changed in place after the commit", async () => {
   const visitor = new Visitor();
   await visitor.visit((session) => session.set("list", [1]));
+  await visitor.visit((session) => session.get<number[]>("list")?.push(2));
+  assertEquals(visitor.events.map(({ type }) => type), ["created"]);
   await visitor.visit(async (session) => {
     session.set("n", 1);
     await session.commit();
-    session.get<number[]>("list")?.push(2);
+    session.get<number[]>("list")?.push(3);
   });
   const warnings = visitor.events.filter(({ type }) => type === "warning");
   assertEquals(warnings.length, 1);
   const [warning] = warnings;
   assert(warning?.type === "warning");
   assert(warning.message.includes("changed in place after session.commit()"));
-  assertEquals(await visitor.read(), [["list", [1]], ["n", 1]]);
+  assertEquals(await visitor.read(), [["list", [1, 2]], ["n", 1]]);
 });
 
 Deno.test("R35 a value that was changed and not saved never leaks into the next request", async () => {

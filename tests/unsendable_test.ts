@@ -5,6 +5,8 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { type Session, SessionManager } from "@tessera/session";
 import { TestClient, TestClock } from "@tessera/session/testing";
+import { getWith, key } from "./_helpers.ts";
+import { start, use } from "./_races.ts";
 import { SpyStore } from "./_spy_store.ts";
 
 const COOKIE = "__Host-session";
@@ -107,6 +109,32 @@ Deno.test("nothing is committed if the body of the response is locked: a set whe
   );
   assertEquals(store.calls.commit, 0);
 });
+
+for (const what of ["signed with an older key", "of a replaced id"]) {
+  Deno.test(`nothing is committed if the body of the response is locked: a set by a token ${what}`, async () => {
+    const store = new SpyStore();
+    const [old, young] = [key("old"), key("young")];
+    const before = new SessionManager({ store, secrets: [old] });
+    const token = await start(before);
+    let sessions = before;
+    if (what === "of a replaced id") {
+      await use(before, token, (session) => session.regenerate());
+    } else sessions = new SessionManager({ store, secrets: [young, old] });
+    store.reset();
+    const response = new Response("hello");
+    response.body?.getReader();
+    await assertRejects(
+      () =>
+        sessions.handle(getWith(token), (session) => {
+          session.set("n", 2);
+          return response;
+        }),
+      TypeError,
+      "locked to a reader",
+    );
+    assertEquals(store.calls.commit, 0);
+  });
+}
 
 Deno.test("the body of a response is looked at only if the client is to be told of a commit", async () => {
   const { store, sessions, request } = await setUp(true);

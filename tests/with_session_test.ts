@@ -160,6 +160,16 @@ Deno.test("withSession() leaves the response of an untouched anonymous session a
   assertEquals(response.headers.has("vary"), false);
 });
 
+Deno.test("withSession() adds its cookie to a 101 itself, as none can be built anew", async () => {
+  const response = new Response(null, { status: 101 });
+  const handler = withSession((_request, session) => {
+    session.set("n", 1);
+    return response;
+  }, { store: new MemoryStore() });
+  assertStrictEquals(await handler(new Request(ORIGIN)), response);
+  assertEquals(response.headers.getSetCookie().length, 1);
+});
+
 Deno.test("withSession() says Vary with every answer that depended on the session, and for nothing else", async () => {
   const handler = withSession((request, session) => {
     if (request.url.endsWith("/read")) session.get("n");
