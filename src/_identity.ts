@@ -27,7 +27,8 @@ import {
   touchDue,
   touched,
 } from "./_record.ts";
-import type { Birth, RequestSession } from "./_request_session.ts";
+import type { Birth } from "./_request_parts.ts";
+import type { RequestSession } from "./_request_session.ts";
 import type { LoadedState } from "./_session_io.ts";
 import type { Missing, StoredSession } from "./_session_reader.ts";
 import { deletesOf, putOf, type StoreWriter } from "./_store_writer.ts";

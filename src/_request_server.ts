@@ -20,11 +20,8 @@ import {
   unbuildable,
   unsendable,
 } from "./_request_misuse.ts";
-import {
-  type LoadResult,
-  RequestSession,
-  type SessionParts,
-} from "./_request_session.ts";
+import type { LoadResult, SessionParts } from "./_request_parts.ts";
+import { RequestSession } from "./_request_session.ts";
 import { touchDue } from "./_record.ts";
 import { isRebuildable, respond } from "./_respond.ts";
 import type { SessionLoader } from "./_session_loader.ts";

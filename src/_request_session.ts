@@ -5,11 +5,17 @@
  */
 
 import type { Changes } from "./_changes.ts";
+import type {
+  Answer,
+  Birth,
+  LoadResult,
+  RequestOrigin,
+  SessionParts,
+} from "./_request_parts.ts";
 import { SessionHandle } from "./_session_handle.ts";
 import type { LoadedState, SessionIo } from "./_session_io.ts";
 import { SessionLinks } from "./_session_links.ts";
 import type { StoredSession } from "./_session_reader.ts";
-import type { SessionWatcher } from "./_session_watcher.ts";
 import type { Settings } from "./_settings.ts";
 import { traced } from "./_trace.ts";
 import {
@@ -19,81 +25,13 @@ import {
   type SessionRecord,
   touchDue,
 } from "./_record.ts";
-import type { Renamings } from "./_renamings.ts";
 import { SessionClosedError, SessionStoreError } from "./errors.ts";
-import type { SessionTransport } from "./session_transport.ts";
 import { generateSecret } from "./token.ts";
 
 /** Up to this length, in characters, every name leaves room for a token in a cookie. */
 const LONG_NAME = 3_900;
 
-/** Who a session is loaded for. */
-export interface RequestOrigin {
-  /** The transport that the answer goes out by; `undefined` outside of requests. */
-  readonly transport: SessionTransport | undefined;
-  /** The request headers that the transports which were asked for a token depend on. */
-  readonly vary: readonly string[];
-  /** Whether the token needs to be issued anew: an older key signed it. */
-  readonly stale: boolean;
-}
-
-/** What the response tells the client. */
-export type Answer =
-  | {
-    readonly type: "token";
-    readonly token: string;
-    readonly lifetime: number | undefined;
-  }
-  | { readonly type: "clear" };
-
-/** Commits sessions; the manager's part. */
-export interface SessionCommitter {
-  /**
-   * Commits what a request did to its session.
-   *
-   * @param session The session of the request.
-   * @param changes What it did.
-   * @returns Settled with the commit; it never throws, but rejects.
-   */
-  commit(session: RequestSession, changes: Changes): Promise<void>;
-
-  /**
-   * Brings what the response tells up to date, where the commit was a while ago.
-   *
-   * @param session The session of the request.
-   */
-  renew(session: RequestSession): Promise<void>;
-}
-
-/** The manager's parts that the session of a request works with. */
-export interface SessionParts {
-  /** The settings. */
-  readonly settings: Settings;
-  /** What commits it. */
-  readonly committer: SessionCommitter;
-  /** What watches for its end. */
-  readonly watcher: SessionWatcher;
-  /** What remembers the new ids that requests choose. */
-  readonly renamings: Renamings;
-}
-
-/** What a record is made with. */
-export interface Birth {
-  /** The name of the write, which the record remembers. */
-  readonly nonce: string;
-  /** The secret that leads to it. */
-  readonly secret: string;
-  /** The session that it took the place of, if any. */
-  base: StoredSession | undefined;
-}
-
-/** What a request brought. */
-export interface LoadResult {
-  /** Who the session is loaded for. */
-  readonly origin: RequestOrigin;
-  /** The session, if it brought a living one. */
-  readonly loaded: StoredSession | undefined;
-}
+const NO_BIRTHS: readonly Birth[] = [];
 
 /** The state of a request's session that the handler does not see. */
 export class RequestSession implements SessionIo {
@@ -114,7 +52,7 @@ export class RequestSession implements SessionIo {
   /** Brings the answer up to date when it is sent; `false`: it must not be sent any more. */
   renew: (() => boolean) | undefined;
   /** What the first record of its id is made with: each try of a commit adds one. */
-  readonly births: Birth[] = [];
+  births: readonly Birth[] = NO_BIRTHS;
   #rotation: Birth | undefined;
   #discarded = false;
   #answer: Answer | undefined;
@@ -229,7 +167,7 @@ export class RequestSession implements SessionIo {
    */
   conceive(): Birth {
     const birth = this.#conceive();
-    this.births.push(birth);
+    this.births = [...this.births, birth];
     return birth;
   }
 

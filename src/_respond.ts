@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { Answer, RequestSession } from "./_request_session.ts";
+import type { Answer } from "./_request_parts.ts";
+import type { RequestSession } from "./_request_session.ts";
 import type { SessionLinks } from "./_session_links.ts";
 import type { SessionTransport } from "./session_transport.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { LoadResult, RequestOrigin } from "./_request_session.ts";
+import type { LoadResult, RequestOrigin } from "./_request_parts.ts";
 import type {
   Missing,
   SessionReader,

@@ -1,0 +1,81 @@
+/**
+ * What the session of a request is made of, and what it has to tell.
+ *
+ * @module
+ */
+
+import type { Changes } from "./_changes.ts";
+import type { Renamings } from "./_renamings.ts";
+import type { RequestSession } from "./_request_session.ts";
+import type { StoredSession } from "./_session_reader.ts";
+import type { SessionWatcher } from "./_session_watcher.ts";
+import type { Settings } from "./_settings.ts";
+import type { SessionTransport } from "./session_transport.ts";
+
+/** Who a session is loaded for. */
+export interface RequestOrigin {
+  /** The transport that the answer goes out by; `undefined` outside of requests. */
+  readonly transport: SessionTransport | undefined;
+  /** The request headers that the transports which were asked for a token depend on. */
+  readonly vary: readonly string[];
+  /** Whether the token needs to be issued anew: an older key signed it. */
+  readonly stale: boolean;
+}
+
+/** What the response tells the client. */
+export type Answer =
+  | {
+    readonly type: "token";
+    readonly token: string;
+    readonly lifetime: number | undefined;
+  }
+  | { readonly type: "clear" };
+
+/** Commits sessions; the manager's part. */
+export interface SessionCommitter {
+  /**
+   * Commits what a request did to its session.
+   *
+   * @param session The session of the request.
+   * @param changes What it did.
+   * @returns Settled with the commit; it never throws, but rejects.
+   */
+  commit(session: RequestSession, changes: Changes): Promise<void>;
+
+  /**
+   * Brings what the response tells up to date, where the commit was a while ago.
+   *
+   * @param session The session of the request.
+   */
+  renew(session: RequestSession): Promise<void>;
+}
+
+/** The manager's parts that the session of a request works with. */
+export interface SessionParts {
+  /** The settings. */
+  readonly settings: Settings;
+  /** What commits it. */
+  readonly committer: SessionCommitter;
+  /** What watches for its end. */
+  readonly watcher: SessionWatcher;
+  /** What remembers the new ids that requests choose. */
+  readonly renamings: Renamings;
+}
+
+/** What a record is made with. */
+export interface Birth {
+  /** The name of the write, which the record remembers. */
+  readonly nonce: string;
+  /** The secret that leads to it. */
+  readonly secret: string;
+  /** The session that it took the place of, if any. */
+  base: StoredSession | undefined;
+}
+
+/** What a request brought. */
+export interface LoadResult {
+  /** Who the session is loaded for. */
+  readonly origin: RequestOrigin;
+  /** The session, if it brought a living one. */
+  readonly loaded: StoredSession | undefined;
+}
