@@ -20,7 +20,7 @@ import {
   touched,
 } from "./_record.ts";
 import type { RequestSession } from "./_request_session.ts";
-import type { Missing, StoredSession } from "./_session_reader.ts";
+import type { FindOptions, Missing, StoredSession } from "./_session_reader.ts";
 import type { Settings } from "./_settings.ts";
 import { putOf, type StoreWriter } from "./_store_writer.ts";
 import { checkStorable } from "./_validation.ts";
@@ -261,21 +261,23 @@ export async function findAgain(
   writer: StoreWriter,
   { usedAt }: RequestSession,
   base: StoredSession,
+  options: Pick<FindOptions, "dataNeeded"> = {},
 ): Promise<StoredSession | Missing> {
-  return await findNow(writer, base, { secret: base.secret, usedAt });
+  const { secret } = base;
+  return await findNow(writer, base, { secret, usedAt, ...options });
 }
 
 /** The same, for who began to use it at a time: the id may have changed so long ago that nothing leads there. */
 async function findNow(
   { settings, reader }: StoreWriter,
   base: StoredSession,
-  { secret, usedAt }: { secret: string | undefined; usedAt: number },
+  options: FindOptions,
 ): Promise<StoredSession | Missing> {
-  const found = await reader.find(base.id, { secret, usedAt });
+  const found = await reader.find(base.id, options);
   if (!("missing" in found) || found.missing !== "unknown") return found;
   const id = await findMoved(settings, reader, base.record);
   if (id === undefined) return found;
-  const moved = await reader.find(id, { usedAt });
+  const moved = await reader.find(id, { ...options, secret: undefined });
   return "missing" in moved
     ? moved
     : { ...moved, hops: [base.id, ...moved.hops] };

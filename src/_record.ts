@@ -212,6 +212,36 @@ export function cookieEndsEarly(
 }
 
 /**
+ * Says how long the client is to keep its token, in whole seconds; `undefined`: for as long as
+ * the browser runs.
+ */
+export function maxAgeOf(
+  record: SessionRecord,
+  now: number,
+  lifetimes: Lifetimes,
+): number | undefined {
+  if (!record.persistent) return undefined;
+  const left = Math.min(record.expiresAt - now, MAX_AGE_MS);
+  const seconds = Math.floor(left / 1_000);
+  // Max-Age=0 would take the cookie away, and of a few seconds one counts
+  const isTooShort = seconds < 1 ||
+    lifetimes.idleTimeout < TOUCH_FRACTION * 1_000 &&
+      cookieEndsEarly(record, now, lifetimes);
+  return isTooShort ? undefined : seconds;
+}
+
+/** Says whether the client should keep its cookie for longer, or for less long, than it was told. */
+export function isProlonged(
+  before: SessionRecord,
+  after: SessionRecord,
+): boolean {
+  if (before.expiresAt !== after.expiresAt) return true;
+  // a cookie may have to go before its session; then each use prolongs it
+  return before.lastSeenAt !== after.lastSeenAt &&
+    before.expiresAt - before.lastSeenAt > MAX_AGE_MS;
+}
+
+/**
  * Says when a session ends unless it is used; never later than the absolute timeout from now,
  * whatever a clock that goes ahead has written.
  *

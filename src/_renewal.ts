@@ -8,8 +8,8 @@ import { findAgain } from "./_merge.ts";
 import type { RequestSession } from "./_request_session.ts";
 import type { StoreWriter } from "./_store_writer.ts";
 
-/** Max-Age is in whole seconds. */
-const MOMENT_MS = 1_000;
+/** What is sent so soon after its commit, in milliseconds, is told as it was then. */
+export const MOMENT_MS = 100;
 
 /**
  * Hands out the token in force: since the commit the session may have moved on, or ended, and
@@ -26,14 +26,15 @@ export async function renewAnswer(
   const { settings } = writer;
   if (issued === undefined || settings.cipher !== undefined) return;
   try {
-    const found = await findAgain(writer, request, issued);
+    const found = await findAgain(writer, request, issued, {
+      dataNeeded: false,
+    });
     request.withdraw();
     // of one that has moved far away only the id is known
     if ("missing" in found || found.secret === undefined) return;
     const now = settings.now();
-    // a moment is no reason for another Max-Age
     const since = now - issuedAt < MOMENT_MS ? issuedAt : now;
-    request.settle(found, found.secret, since);
+    request.follow(found, found.secret, since);
   } catch {
     // reported by the store's guard; what was committed is told
   }

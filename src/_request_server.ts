@@ -22,7 +22,7 @@ import {
 } from "./_request_misuse.ts";
 import type { LoadResult, SessionParts } from "./_request_parts.ts";
 import { RequestSession } from "./_request_session.ts";
-import { touchDue } from "./_record.ts";
+import { isProlonged, touchDue, touched } from "./_record.ts";
 import { isRebuildable, respond } from "./_respond.ts";
 import type { SessionLoader } from "./_session_loader.ts";
 import type { Settings } from "./_settings.ts";
@@ -133,7 +133,7 @@ export class RequestServer {
       assertResponse(response, "respond", `"onError" must return`);
       if (session === undefined) return this.#answerWithout(response);
       void session.handle.isNew; // the answer depends on the session that failed
-      if (session.isCommitted) await this.#parts.committer.renew(session);
+      if (session.isCommitting) await this.#parts.committer.renew(session);
       return respond(session, response);
     }
     throw error;
@@ -213,17 +213,9 @@ export class RequestServer {
     response: Response,
   ): Response | Promise<Response> {
     const { settings, handle } = session;
-    if (settings.trace === undefined && session.closeUnchanged()) {
-      return respond(session, response);
-    }
-    if (response.bodyUsed) throw unsendable("one that was read already");
-    const mustTell = tells(session);
-    if (mustTell && !isRebuildable(response)) {
-      throw unbuildable(response.status);
-    }
-    if ((mustTell || mayTell(session)) && response.body?.locked) {
-      throw unsendable("one that is locked to a reader");
-    }
+    if (session.closeUnchanged()) {
+      if (settings.trace === undefined) return respond(session, response);
+    } else assertSendable(session, response);
     if (handle.changedLate) {
       settings.emit({
         type: "warning",
@@ -232,7 +224,7 @@ export class RequestServer {
           "A value was changed in place after session.commit(), and is not saved: change it before, or use manager.edit",
       });
     }
-    const renews = session.isCommitted;
+    const renews = session.isCommitting;
     return session.commit().then(() =>
       renews
         ? this.#parts.committer.renew(session).then(() =>
@@ -275,11 +267,23 @@ export class RequestServer {
   }
 }
 
+/** Makes sure, before the commit, that what is to be told fits the response. */
+function assertSendable(session: RequestSession, response: Response): void {
+  if (response.bodyUsed) throw unsendable("one that was read already");
+  const mustTell = tells(session);
+  if (mustTell && !isRebuildable(response)) throw unbuildable(response.status);
+  if ((mustTell || mayTell(session)) && response.body?.locked) {
+    throw unsendable("one that is locked to a reader");
+  }
+}
+
 /** Says whether the client has to be told of what the handler did. */
-function tells({ answer, handle, loaded, settings }: RequestSession): boolean {
-  return answer !== undefined || // committed by the handler
-    handle.tells ||
-    loaded !== undefined && settings.cipher !== undefined && !handle.unchanged;
+function tells(
+  { answer, handle, isCommitted, loaded, settings }: RequestSession,
+): boolean {
+  if (answer !== undefined || isCommitted) return answer !== undefined;
+  return handle.tells ||
+    loaded !== undefined && settings.cipher !== undefined && handle.changed;
 }
 
 /**
@@ -288,11 +292,17 @@ function tells({ answer, handle, loaded, settings }: RequestSession): boolean {
  *
  * Of others the body is better left alone: to look at it takes longer than to commit.
  */
-function mayTell({ loaded, origin, settings }: RequestSession): boolean {
-  return loaded !== undefined && (
-    origin.stale || loaded.hops.length > 0 ||
-    touchDue(loaded.record, settings.now(), settings)
-  );
+function mayTell(
+  { isCommitted, loaded, origin, settings }: RequestSession,
+): boolean {
+  if (loaded === undefined || isCommitted) return false;
+  const { record, hops } = loaded;
+  const now = settings.now();
+  return origin.stale || hops.length > 0 ||
+    touchDue(record, now, settings) && (
+        settings.cipher !== undefined ||
+        record.persistent && isProlonged(record, touched(record, now, settings))
+      );
 }
 
 /** Keeps a promise from ending the process: the request fails with it, whoever waits. */

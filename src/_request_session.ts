@@ -19,9 +19,9 @@ import type { StoredSession } from "./_session_reader.ts";
 import type { Settings } from "./_settings.ts";
 import { traced } from "./_trace.ts";
 import {
-  cookieEndsEarly,
+  isProlonged,
   type Lifetimes,
-  MAX_AGE_MS,
+  maxAgeOf,
   type SessionRecord,
   touchDue,
 } from "./_record.ts";
@@ -47,6 +47,8 @@ export class RequestSession implements SessionIo {
   nonces: string[] | undefined;
   /** Whether it may have ended its session unnoticed. */
   mayBeGone = false;
+  /** Whether it is committed. */
+  isCommitted = false;
   /** When it was decided what the client is told, in epoch milliseconds. */
   issuedAt = 0;
   /** Brings the answer up to date when it is sent; `false`: it must not be sent any more. */
@@ -199,7 +201,7 @@ export class RequestSession implements SessionIo {
   }
 
   /** Whether a commit has begun: by the handler itself, if it is still running. */
-  get isCommitted(): boolean {
+  get isCommitting(): boolean {
     return this.#committing !== undefined;
   }
 
@@ -229,6 +231,7 @@ export class RequestSession implements SessionIo {
         "session.commit",
         () => committer.commit(this, changes),
       ));
+      this.isCommitted = true;
     } catch (error) {
       await undefined; // what is thrown at once must not be forgotten before it is kept
       this.#committing = undefined;
@@ -247,6 +250,17 @@ export class RequestSession implements SessionIo {
    */
   settle(state: LoadedState, secret: string | undefined, now: number): void {
     this.handle.settle(state);
+    this.follow(state, secret, now);
+  }
+
+  /**
+   * Decides what the response tells of a session; the handle shows what was committed.
+   *
+   * @param state The session as it is stored by now.
+   * @param secret The secret that belongs to it.
+   * @param now When to count its lifetime from.
+   */
+  follow(state: LoadedState, secret: string | undefined, now: number): void {
     this.#stored = state;
     this.#secret = secret;
     this.#links?.follow(state);
@@ -278,12 +292,7 @@ export class RequestSession implements SessionIo {
   /** Hands a token to the client, for as long as the record lives. */
   issue(token: string, record: SessionRecord, now: number): void {
     this.issuedAt = now;
-    const left = Math.min(record.expiresAt - now, MAX_AGE_MS);
-    const seconds = Math.floor(left / 1_000);
-    // Max-Age=0 would take the cookie away, and a small one too early
-    const isTooShort = seconds < 1 ||
-      cookieEndsEarly(record, now, this.settings);
-    const lifetime = record.persistent && !isTooShort ? seconds : undefined;
+    const lifetime = maxAgeOf(record, now, this.settings);
     this.#answer = { type: "token", token, lifetime };
   }
 
@@ -303,12 +312,4 @@ export class RequestSession implements SessionIo {
   clear(): void {
     if (this.origin.transport !== undefined) this.#answer = { type: "clear" };
   }
-}
-
-/** Says whether the client should keep its cookie for longer, or for less long, than it was told. */
-function isProlonged(before: SessionRecord, after: SessionRecord): boolean {
-  if (before.expiresAt !== after.expiresAt) return true;
-  // a cookie may have to go before its session; then each use prolongs it
-  return before.lastSeenAt !== after.lastSeenAt &&
-    before.expiresAt - before.lastSeenAt > MAX_AGE_MS;
 }

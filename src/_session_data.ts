@@ -57,6 +57,11 @@ export class SessionData {
     return this.#log === undefined && this.#tracked === undefined;
   }
 
+  /** Whether anything was changed, objects that were handed out included. */
+  get changed(): boolean {
+    return this.#log !== undefined || !this.changedInPlace().next().done;
+  }
+
   /** The data, for reading what is no object. */
   get current(): ReadonlyMap<string, unknown> {
     return this.#view ?? this.#base;

@@ -65,6 +65,11 @@ export class SessionFlash {
     releaseFlash(this.#taken.keys());
   }
 
+  /** Whether anything was queued or taken. */
+  get changed(): boolean {
+    return this.#queued.length > 0 || this.#taken.size > 0;
+  }
+
   /** The values to store: those queued, and not taken again. */
   get flashed(): readonly FlashEntry[] {
     return this.#queued.filter(({ id }) => !this.#taken.has(id));

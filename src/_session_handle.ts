@@ -267,6 +267,12 @@ export class SessionHandle implements Session {
       this.#flash === undefined && this.#data.unchanged;
   }
 
+  /** Whether the handler has changed anything. */
+  get changed(): boolean {
+    return this.#identity !== undefined || this.#persistent !== undefined ||
+      (this.#flash?.changed ?? false) || this.#data.changed;
+  }
+
   /** Whether the client is to be told of what the handler did. */
   get tells(): boolean {
     const identity = this.#identity;

@@ -11,6 +11,7 @@ import { type Changes, isEmpty } from "./_changes.ts";
 import { draft, signedIn } from "./_draft.ts";
 import { settleFlash } from "./_flash_claims.ts";
 import { cookieEndsEarly, touchDue, touched } from "./_record.ts";
+import { MOMENT_MS } from "./_renewal.ts";
 import type { RequestSession } from "./_request_session.ts";
 import type { LoadedState } from "./_session_io.ts";
 import type { StoredSession } from "./_session_reader.ts";
@@ -172,7 +173,7 @@ function issue(
     const time = settings.now();
     if (newest.version !== state.version && newest.token !== undefined) {
       request.issue(newest.token, newest.record, time);
-    } else if (time - now >= 1_000) { // Max-Age is in whole seconds
+    } else if (time - now >= MOMENT_MS) {
       request.issue(token, state.record, time);
     }
     return true;

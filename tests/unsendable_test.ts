@@ -3,7 +3,11 @@
  */
 
 import { assertEquals, assertRejects } from "@std/assert";
-import { type Session, SessionManager } from "@tessera/session";
+import {
+  type Session,
+  SessionManager,
+  type SessionOptions,
+} from "@tessera/session";
 import { TestClient, TestClock } from "@tessera/session/testing";
 import { getWith, key } from "./_helpers.ts";
 import { start, use } from "./_races.ts";
@@ -158,4 +162,71 @@ Deno.test("the body of a response is looked at only if the client is to be told 
     });
   }
   assertEquals(store.calls.commit, 2);
+});
+
+/** What needs no other response, though the session is used. */
+const SILENT: [
+  what: string,
+  options: SessionOptions,
+  run: (s: Session) => unknown,
+][] = [
+  ["a touch of a cookie without Max-Age", { cookie: { persistent: false } }, (
+    session,
+  ) => session.get("n")],
+  ["a touch that prolongs nothing", { absoluteTimeout: { days: 3 } }, (
+    session,
+  ) => session.get("n")],
+  ["an early commit that was dropped", {}, async (session) => {
+    session.persist(false);
+    await elsewhere?.(session.id);
+    await session.commit();
+  }],
+];
+
+/** Ends a session by another manager. */
+let elsewhere: ((id: string) => Promise<boolean>) | undefined;
+
+for (const [what, options, run] of SILENT) {
+  Deno.test(`a locked body passes where nothing is to be told: ${what}`, async () => {
+    const store = new SpyStore();
+    const clock = new TestClock();
+    const sessions = new SessionManager({
+      store,
+      clock: clock.now,
+      ...options,
+    });
+    const other = new SessionManager({ store, clock: clock.now });
+    elsewhere = (id) => other.revoke(id);
+    const client = new TestClient(
+      (request) =>
+        sessions.handle(request, (session) => {
+          session.set("n", 1);
+          return new Response();
+        }),
+      { clock: clock.now },
+    );
+    await client.get("/");
+    const cookie = `${COOKIE}=${client.cookie(COOKIE)?.value}`;
+    clock.advance({ days: 2 });
+    const request = new Request("https://example.com/", {
+      headers: { cookie },
+    });
+    const response = await sessions.handle(request, async (session) => {
+      await run(session);
+      const response = new Response("locked");
+      response.body?.getReader();
+      return response;
+    });
+    assertEquals(response.headers.getSetCookie(), []);
+  });
+}
+
+Deno.test("a trace changes nothing about which responses pass", async () => {
+  for (const trace of [undefined, <T>(_name: string, run: () => T) => run()]) {
+    const sessions = new SessionManager({ store: new SpyStore(), trace });
+    const response = new Response("read");
+    await response.text();
+    const request = new Request("https://example.com/");
+    assertEquals(await sessions.handle(request, () => response), response);
+  }
 });
