@@ -11,7 +11,7 @@ import {
   withSession,
 } from "@tessera/session";
 import { TestClient, TestClock } from "@tessera/session/testing";
-import { CountingStore, getWith, key } from "./_helpers.ts";
+import { CountingStore, getWith, key, tokenOf } from "./_helpers.ts";
 
 const COOKIE = "__Host-session";
 
@@ -112,4 +112,28 @@ Deno.test("in the last second before the absolute timeout a cookie is not delete
   assertEquals((await visit("/write")).isNew, false);
   clock.advance(1);
   assertEquals((await visit("/write")).isNew, true);
+});
+
+Deno.test("a persistent cookie of a longer session keeps its Max-Age when it is sent anew", async () => {
+  const clock = new TestClock();
+  const [k1, k2] = [key("1"), key("2")];
+  const options = {
+    store: new MemoryStore(),
+    clock: clock.now,
+    idleTimeout: { minutes: 15, seconds: 5 },
+  };
+  const answer = (_request: Request, session: Session) => {
+    session.set("seen", session.get("seen") ?? true);
+    return new Response();
+  };
+  const before = withSession(answer, { ...options, secrets: [k1] });
+  const first = await before(new Request("https://example.com/"));
+  clock.advance(90_100); // within the throttle, and 0.4 s into a second
+  const after = withSession((_request, session) => {
+    session.get("seen");
+    return new Response();
+  }, { ...options, secrets: [k2, k1] });
+  const response = await after(getWith(tokenOf(first)));
+  const [line] = response.headers.getSetCookie();
+  assert(line?.includes("Max-Age=814;"), line);
 });
