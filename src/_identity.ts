@@ -243,7 +243,8 @@ export async function regenerate(
       secretHash: hashSecret(secret),
       nonce: settings.nonces.remember(nonce, record.nonce),
     };
-    const grace = Math.min(settings.rotationGrace, stored.expiresAt - now);
+    // not by `expiresAt`: that may still be put off
+    const grace = Math.min(settings.rotationGrace, stored.endsAt - now);
     const forward = forwardPut(grace, base, { id, secret }, now);
     const commit = {
       check: [{ id: base.id, version: base.version }, { id, version: null }],

@@ -133,7 +133,8 @@ export class RequestServer {
       assertResponse(response, "respond", `"onError" must return`);
       if (session === undefined) return this.#answerWithout(response);
       void session.handle.isNew; // the answer depends on the session that failed
-      if (session.isCommitting) await this.#parts.committer.renew(session);
+      await session.committing?.catch(() => {}); // begun, and not waited for
+      if (session.isCommitted) await this.#parts.committer.renew(session);
       return respond(session, response);
     }
     throw error;
@@ -224,7 +225,7 @@ export class RequestServer {
           "A value was changed in place after session.commit(), and is not saved: change it before, or use manager.edit",
       });
     }
-    const renews = session.isCommitting;
+    const renews = session.committing !== undefined;
     return session.commit().then(() =>
       renews
         ? this.#parts.committer.renew(session).then(() =>

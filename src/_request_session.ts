@@ -200,9 +200,9 @@ export class RequestSession implements SessionIo {
     return unchanged;
   }
 
-  /** Whether a commit has begun: by the handler itself, if it is still running. */
-  get isCommitting(): boolean {
-    return this.#committing !== undefined;
+  /** The commit that has begun: by the handler itself, if it is still running. */
+  get committing(): Promise<void> | undefined {
+    return this.#committing;
   }
 
   /** Commits once; a failed commit may be tried again. */
