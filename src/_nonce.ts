@@ -108,7 +108,8 @@ export class NonceSource {
 
   /** Whether the outcome of a commit is not known. */
   #isOpen(nonce: string): boolean {
-    return this.#underWay.has(nonce) || this.#doubts.has(nonce);
+    return this.#underWay.has(nonce) ||
+      this.#doubts.size > 0 && this.#doubts.has(nonce);
   }
 }
 

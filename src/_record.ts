@@ -242,21 +242,23 @@ export function isProlonged(
 }
 
 /**
- * Says when a session ends unless it is used; never later than the absolute timeout from now,
+ * Shows a record as it counts: a session never ends later than the absolute timeout from now,
  * whatever a clock that goes ahead has written.
  *
- * @param record The session.
- * @param now The time, in epoch milliseconds; `-Infinity` if nobody knows.
+ * @param record The record.
+ * @param now The time, in epoch milliseconds; `-Infinity` where it does not matter.
  * @param lifetimes The lifetimes of sessions.
+ * @returns The record itself, as a rule.
  */
-export function latestEnd(
-  { expiresAt }: SessionRecord,
+export function bounded(
+  record: SessionRecord,
   now: number,
   { absoluteTimeout }: Lifetimes,
-): number {
-  return now === -Infinity
-    ? expiresAt
-    : Math.min(expiresAt, now + absoluteTimeout);
+): SessionRecord {
+  const latest = now + absoluteTimeout;
+  return record.expiresAt <= latest || latest === -Infinity
+    ? record
+    : { ...record, expiresAt: latest };
 }
 
 /** Moves the idle expiry of a record on; never past its absolute one. */

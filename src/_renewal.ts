@@ -22,7 +22,7 @@ export async function renewAnswer(
   writer: StoreWriter,
   request: RequestSession,
 ): Promise<void> {
-  const { issued, issuedAt } = request;
+  const { issued } = request;
   const { settings } = writer;
   if (issued === undefined || settings.cipher !== undefined) return;
   try {
@@ -33,6 +33,7 @@ export async function renewAnswer(
     // of one that has moved far away only the id is known
     if ("missing" in found || found.secret === undefined) return;
     const now = settings.now();
+    const { issuedAt } = issued;
     const since = now - issuedAt < MOMENT_MS ? issuedAt : now;
     request.follow(found, found.secret, since);
   } catch {

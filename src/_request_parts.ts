@@ -28,6 +28,10 @@ export type Answer =
     readonly type: "token";
     readonly token: string;
     readonly lifetime: number | undefined;
+    /** The secret in the token. */
+    readonly secret: string | undefined;
+    /** When it was issued, in epoch milliseconds. */
+    readonly issuedAt: number;
   }
   | { readonly type: "clear" };
 

@@ -49,21 +49,15 @@ export class RequestSession implements SessionIo {
   mayBeGone = false;
   /** Whether it is committed. */
   isCommitted = false;
-  /** When it was decided what the client is told, in epoch milliseconds. */
-  issuedAt = 0;
   /** Brings the answer up to date when it is sent; `false`: it must not be sent any more. */
   renew: (() => boolean) | undefined;
-  /** What the first record of its id is made with: each try of a commit adds one. */
+  /** What the first record of a new id is made with: each try of a commit may add one. */
   births: readonly Birth[] = NO_BIRTHS;
-  #rotation: Birth | undefined;
-  #discarded = false;
+  #over: "responded" | "discarded" | undefined;
   #answer: Answer | undefined;
   #links: SessionLinks | undefined;
-  #responded = false;
   /** The session as it is stored, if it is. */
   #stored: LoadedState | undefined;
-  /** The secret that belongs to what was committed. */
-  #secret: string | undefined;
   readonly #parts: SessionParts;
   #committing: Promise<void> | undefined;
 
@@ -140,13 +134,13 @@ export class RequestSession implements SessionIo {
       this.#stored,
       (id) => this.handle.move(id),
     );
-    if (this.#responded || this.#discarded) this.#links.close();
+    if (this.#over !== undefined) this.#links.close();
     return this.#links;
   }
 
   /** Notes that the response is on its way. */
   responded(): void {
-    this.#responded = true;
+    this.#over ??= "responded";
     this.#links?.close();
   }
 
@@ -160,7 +154,7 @@ export class RequestSession implements SessionIo {
 
   /** What a `regenerate` makes its record with; the same when its commit is tried again. */
   get rotation(): Birth {
-    return this.#rotation ??= this.#conceive();
+    return this.births[0] ?? this.conceive();
   }
 
   /**
@@ -168,12 +162,6 @@ export class RequestSession implements SessionIo {
    * again, so that nobody has the token of a try that reaches the store late.
    */
   conceive(): Birth {
-    const birth = this.#conceive();
-    this.births = [...this.births, birth];
-    return birth;
-  }
-
-  #conceive(): Birth {
     const { codec, nonces } = this.settings;
     const secret = generateSecret();
     const { transport } = this.origin;
@@ -185,7 +173,9 @@ export class RequestSession implements SessionIo {
         undefined,
       );
     }
-    return { nonce: nonces.next(), secret, base: undefined };
+    const birth = { nonce: nonces.next(), secret, base: undefined };
+    this.births = [...this.births, birth];
+    return birth;
   }
 
   /** Closes a session that is to stay as it is; `false` if there is something to commit. */
@@ -207,7 +197,7 @@ export class RequestSession implements SessionIo {
 
   /** Commits once; a failed commit may be tried again. */
   commit(): Promise<void> {
-    if (this.#discarded) {
+    if (this.#over === "discarded") {
       return Promise.reject(
         new SessionClosedError(
           "Cannot commit session: the request must still be under way: received a commit after its end",
@@ -262,7 +252,6 @@ export class RequestSession implements SessionIo {
    */
   follow(state: LoadedState, secret: string | undefined, now: number): void {
     this.#stored = state;
-    this.#secret = secret;
     this.#links?.follow(state);
     const { transport, stale } = this.origin;
     if (transport === undefined || secret === undefined) return;
@@ -277,23 +266,29 @@ export class RequestSession implements SessionIo {
         this.settings.codec.format(transport.name, state.id, secret),
         record,
         now,
+        secret,
       );
     }
   }
 
-  /** The session whose token the client is to be told. */
-  get issued(): StoredSession | undefined {
+  /** The session whose token the client is to be told, and since when. */
+  get issued(): StoredSession & { issuedAt: number } | undefined {
     const stored = this.#stored;
-    return this.#answer?.type === "token" && stored !== undefined
-      ? { ...stored, secret: this.#secret, version: "", hops: [] }
-      : undefined;
+    const answer = this.#answer;
+    if (answer?.type !== "token" || stored === undefined) return undefined;
+    const { issuedAt, secret } = answer;
+    return { ...stored, secret, issuedAt, version: "", hops: [] };
   }
 
   /** Hands a token to the client, for as long as the record lives. */
-  issue(token: string, record: SessionRecord, now: number): void {
-    this.issuedAt = now;
-    const lifetime = maxAgeOf(record, now, this.settings);
-    this.#answer = { type: "token", token, lifetime };
+  issue(
+    token: string,
+    record: SessionRecord,
+    issuedAt: number,
+    secret?: string,
+  ): void {
+    const lifetime = maxAgeOf(record, issuedAt, this.settings);
+    this.#answer = { type: "token", token, lifetime, secret, issuedAt };
   }
 
   /** Keeps a token from the client that leads nowhere any more. */
@@ -303,7 +298,7 @@ export class RequestSession implements SessionIo {
 
   /** Gives up: nothing of the request is committed, and nothing tied to it is kept. */
   discard(): void {
-    this.#discarded = true;
+    this.#over = "discarded";
     this.handle.discard();
     this.#links?.discard();
   }

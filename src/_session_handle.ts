@@ -8,7 +8,7 @@
 
 import { type Changes, type IdentityChange, NO_CHANGES } from "./_changes.ts";
 import { checkOptions, checkType, nameAction } from "./_check.ts";
-import { latestEnd, type SessionRecord } from "./_record.ts";
+import { bounded, type SessionRecord } from "./_record.ts";
 import type { LoadedState, SessionIo } from "./_session_io.ts";
 import { SessionData } from "./_session_data.ts";
 import { SessionFlash } from "./_session_flash.ts";
@@ -32,8 +32,6 @@ export class SessionHandle implements Session {
   #accessed = false;
   #id: string | undefined;
   #record: SessionRecord | undefined;
-  /** Whether the record is the one that was loaded, and not yet one that was committed. */
-  #asLoaded = true;
   #data: SessionData;
   #flash: SessionFlash | undefined;
   #persistent: boolean | undefined;
@@ -49,7 +47,7 @@ export class SessionHandle implements Session {
     this.#io = io;
     this.#newAtLoad = loaded === undefined;
     this.#id = loaded?.id;
-    this.#record = loaded?.record;
+    this.#record = loaded && bounded(loaded.record, io.usedAt, io.lifetimes);
     this.#data = new SessionData(loaded?.data ?? NO_DATA);
   }
 
@@ -96,9 +94,7 @@ export class SessionHandle implements Session {
     if (this.#record === undefined || this.#identity?.type === "login") {
       return usedAt + lifetimes.idleTimeout;
     }
-    return this.#asLoaded
-      ? latestEnd(this.#record, usedAt, lifetimes)
-      : this.#record.expiresAt;
+    return this.#record.expiresAt;
   }
 
   get authenticatedAt(): number | undefined {
@@ -306,7 +302,6 @@ export class SessionHandle implements Session {
   settle(state: LoadedState): void {
     this.#id = state.id;
     this.#record = state.record;
-    this.#asLoaded = false;
     this.#data = new SessionData(state.data);
     this.#flash = undefined;
     this.#persistent = undefined;

@@ -6,9 +6,9 @@
 
 import { checkOptions, checkType } from "./_check.ts";
 import {
+  bounded,
   expiredBy,
   type ForwardRecord,
-  latestEnd,
   parseRecord,
   type SessionRecord,
 } from "./_record.ts";
@@ -48,7 +48,8 @@ export function infoOf(
   record: SessionRecord,
   settings: Settings,
 ): SessionInfo {
-  const { subject, label, createdAt, authenticatedAt, lastSeenAt } = record;
+  const { subject, label, createdAt, authenticatedAt, lastSeenAt, expiresAt } =
+    bounded(record, settings.now(), settings);
   return {
     id,
     subject,
@@ -56,7 +57,7 @@ export function infoOf(
     createdAt,
     authenticatedAt,
     lastSeenAt,
-    expiresAt: latestEnd(record, settings.now(), settings),
+    expiresAt,
   };
 }
 
