@@ -283,7 +283,8 @@ export interface Session<
    * Commits now, before the response exists: before streaming, for example.
    *
    * Closes the handle as the commit after the handler would; that one then only
-   * writes the cookie, if it has not been outdated meanwhile. Calling it again changes nothing.
+   * writes the cookie, if it has not been outdated meanwhile: where there is one to write, the
+   * session is read once more. Calling it again changes nothing.
    *
    * @returns When the changes are stored.
    * @throws {TypeError} If it is called by the callback of an update.

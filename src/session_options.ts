@@ -124,7 +124,8 @@ export interface SessionOptions<Data extends object = UntypedData> {
   pollInterval?: Duration | undefined;
   /**
    * How long a call of the store may take before it counts as failed: whole
-   * milliseconds, 1 or more.
+   * milliseconds, 1 or more. Requests that have waited as long for such a call of their
+   * session fail with it.
    *
    * @default 5 seconds
    */
@@ -150,7 +151,8 @@ export interface SessionOptions<Data extends object = UntypedData> {
    */
   trace?: SessionTrace | undefined;
   /**
-   * Answers a request whose session the store failed to load or commit.
+   * Answers a request whose session the store failed to load or commit. The answer gets
+   * `Vary`, as it depends on the session, and the cookie of what the handler had committed.
    *
    * @default the error is thrown on
    */
