@@ -7,6 +7,14 @@
 import { describeType } from "./_check.ts";
 import { SessionClosedError } from "./errors.ts";
 
+/** What is received in place of a change in time. */
+const CHANGES = {
+  committed:
+    "a change after the commit; use manager.edit from sockets and queues",
+  destroyed: "a change after destroy",
+  discarded: "a change after the request failed",
+} as const;
+
 /** Makes the error for a use of what the request itself has destroyed. */
 export function usedAfterDestroy(action: string): SessionClosedError {
   return closed(action, "a use after destroy");
@@ -15,14 +23,9 @@ export function usedAfterDestroy(action: string): SessionClosedError {
 /** Makes the error for a change of a session that is no longer open. */
 export function changedAfterEnd(
   action: string,
-  status: "committed" | "destroyed" | "discarded",
+  status: keyof typeof CHANGES,
 ): SessionClosedError {
-  return closed(
-    action,
-    status === "destroyed"
-      ? "a change after destroy"
-      : "a change after the commit; use manager.edit from sockets and queues",
-  );
+  return closed(action, CHANGES[status]);
 }
 
 /** Makes the error for a change from within the callback of an update. */

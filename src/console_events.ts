@@ -36,14 +36,16 @@ export interface ConsoleEventsOptions {
  * @returns A listener for the `onEvent` option.
  * @throws {TypeError} If an option or the level is unknown.
  *
- * @example
+ * @example Printing what an operator should look at
  * ```ts
  * import { consoleEvents, MemoryStore, SessionManager } from "@tessera/session";
+ * import { assertEquals } from "@std/assert";
  *
  * await using sessions = new SessionManager({
  *   store: new MemoryStore(),
  *   onEvent: consoleEvents({ level: "warn" }),
  * });
+ * assertEquals(await sessions.revokeAll("ada"), 0); // not a line
  * ```
  */
 export function consoleEvents(

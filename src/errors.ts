@@ -18,8 +18,9 @@ export class SessionError extends Error {
 /**
  * Reports that the store failed, or took longer than `storeTimeout`.
  *
- * The `cause` is what the store threw. The session is neither anonymous nor
- * ended because of it, and the client keeps its cookie.
+ * The `cause` is what the store threw; there is none if it took too long. The
+ * session is neither anonymous nor ended because of it, and the client keeps its
+ * cookie.
  */
 export class SessionStoreError extends SessionError {
   /** The name of the error's class. */
@@ -37,7 +38,9 @@ export class SessionConflictError extends SessionError {
 }
 
 /**
- * Reports a change that came too late: after the commit, or after `destroy`.
+ * Reports a use that came too late: a change after the commit or after the request
+ * failed, any use of the data after `destroy`, a first `load` or `signal` after the
+ * response.
  *
  * Use `await session.commit()` before a stream starts, and `manager.edit` from
  * sockets and queues.

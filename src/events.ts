@@ -134,11 +134,11 @@ export interface SessionWarningEvent extends SessionEventBase {
   readonly message: string;
 }
 
-/** The store failed. */
+/** The store failed, or took longer than `storeTimeout`. */
 export interface SessionStoreErrorEvent extends SessionEventBase {
   /** Discriminates the union. */
   readonly type: "store-error";
-  /** What the store threw. */
+  /** What the store threw; a {@linkcode SessionStoreError} if it took too long. */
   readonly error: unknown;
 }
 

@@ -264,14 +264,20 @@ export class KvStore implements SessionStore {
    * @example Hearing of a change
    * ```ts
    * import { KvStore } from "@tessera/session";
-   * import { assert } from "@std/assert";
    *
    * using kv = await Deno.openKv(":memory:");
    * const store = new KvStore(kv);
    * const controller = new AbortController();
-   * store.watch("a", () => {}, controller.signal);
+   * const changed = new Promise<void>((resolve) =>
+   *   store.watch("a", resolve, controller.signal)
+   * );
+   * await store.commit({
+   *   check: [],
+   *   put: [{ id: "a", record: { v: 1 }, expireIn: 60_000 }],
+   *   delete: [],
+   * });
+   * await changed;
    * controller.abort();
-   * assert(controller.signal.aborted);
    * ```
    *
    * @param id The id of the record to watch.

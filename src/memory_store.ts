@@ -82,10 +82,19 @@ export class MemoryStore implements SessionStore {
    *
    * @example Seeing that a sign-out leaves nothing behind
    * ```ts
-   * import { MemoryStore } from "@tessera/session";
+   * import { MemoryStore, withSession } from "@tessera/session";
+   * import { TestClient } from "@tessera/session/testing";
    * import { assertEquals } from "@std/assert";
    *
    * const store = new MemoryStore();
+   * const client = new TestClient(withSession((request, session) => {
+   *   if (new URL(request.url).pathname === "/out") session.logout();
+   *   else session.login("ada");
+   *   return new Response();
+   * }, { store }));
+   * await client.get("/in");
+   * assertEquals(store.size, 1);
+   * await client.get("/out");
    * assertEquals(store.size, 0);
    * ```
    *

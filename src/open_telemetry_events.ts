@@ -68,7 +68,7 @@ export interface OpenTelemetryEvents {
  * @returns `{ onEvent, trace }`.
  * @throws {TypeError} If it is not that module.
  *
- * @example
+ * @example Reporting to the SDK of the app
  * ```ts
  * import { MemoryStore, openTelemetryEvents, SessionManager } from "@tessera/session";
  * import * as api from "@opentelemetry/api";

@@ -67,7 +67,7 @@ export interface Session<
    * Changes with `login` and `regenerate`.
    */
   readonly id: string;
-  /** Whether the request brought no session: nothing is stored yet. */
+  /** Whether the request brought no session; stays so after a commit. */
   readonly isNew: boolean;
   /** Who is signed in, if anyone. */
   readonly subject: string | undefined;
@@ -163,7 +163,7 @@ export interface Session<
     next: (current: Value | undefined) => Value,
   ): void;
   /**
-   * Computes a value from the current one, so that no racing request's is lost.
+   * Computes a value from the current one, so that no racing update is lost.
    *
    * The callback runs at once, and runs again at the commit if another request has
    * changed the value meanwhile; so it must be synchronous, and free of effects
@@ -315,7 +315,7 @@ export interface Session<
    * It is let go when the socket closes.
    *
    * @param socket The server's side of the socket.
-   * @throws {TypeError} If the manager is stateless.
+   * @throws {TypeError} If it is no `WebSocket`, or the manager is stateless.
    */
   attach(socket: WebSocket): void;
 }

@@ -26,12 +26,6 @@ import type { SessionOptions } from "./session_options.ts";
 export type { RevokeAllOptions } from "./_revocation.ts";
 export type { ListOptions, SessionInfo } from "./_session_list.ts";
 
-/** A handler, whatever its session holds. */
-type RunHandler = Parameters<RequestServer["handle"]>[1];
-
-/** A handler of a lazy session, whatever it holds. */
-type RunLazyHandler = Parameters<RequestServer["handleLazily"]>[1];
-
 /**
  * Manages the sessions of an app.
  *
@@ -99,6 +93,8 @@ export class SessionManager<
    * @param run The handler.
    * @returns The handler's response, with the cookie if there is one to set.
    * @throws What the handler throws, unchanged.
+   * @throws {TypeError} If the handler returns no `Response`, the request is none, or another
+   *   manager answers it under the same name.
    * @throws {SessionStoreError} If the store fails, unless `onError` answers.
    * @throws {SessionConflictError} If other writers kept winning, unless `onError` answers.
    * @throws {SessionTooLargeError} If the session does not fit its store.
@@ -108,7 +104,7 @@ export class SessionManager<
     request: Request,
     run: (session: Session<Data, Flash>) => Response | Promise<Response>,
   ): Promise<Response> {
-    return this.#server.handle(request, run as RunHandler);
+    return this.#server.handle(request, run);
   }
 
   /**
@@ -125,7 +121,7 @@ export class SessionManager<
       load: () => Promise<Session<Data, Flash>>,
     ) => Response | Promise<Response>,
   ): Promise<Response> {
-    return this.#server.handleLazily(request, run as RunLazyHandler);
+    return this.#server.handleLazily(request, run);
   }
 
   /**
@@ -136,12 +132,14 @@ export class SessionManager<
    *
    * @param request The request.
    * @returns The session; a blank one, if the request brought none that lives.
+   * @throws {TypeError} If the request is none, or another manager answers it under the same
+   *   name.
    * @throws {SessionStoreError} If the store fails.
    * @throws {SessionValidationError} If the data no longer fits the `schema`, and
    *   `onInvalid` is `"fail"`.
    */
-  async load(request: Request): Promise<Session<Data, Flash>> {
-    return await this.#server.load(request) as unknown as Session<Data, Flash>;
+  load(request: Request): Promise<Session<Data, Flash>> {
+    return this.#server.load(request);
   }
 
   /**
@@ -153,11 +151,11 @@ export class SessionManager<
    * @throws {TypeError} If the session was not loaded by this manager, or the response is none.
    * @throws What {@linkcode handle} throws for the commit.
    */
-  async commit(
+  commit(
     session: Session<Data, Flash>,
     response: Response,
   ): Promise<Response> {
-    return await this.#server.commit(session as unknown as Session, response);
+    return this.#server.commit(session, response);
   }
 
   /**
@@ -189,9 +187,8 @@ export class SessionManager<
     const origin = { transport: undefined, vary: [], stale: false };
     const session = this.#server.attach({ origin, loaded: found });
     try {
-      const result = await edit(
-        session.handle as unknown as Session<Data, Flash>,
-      );
+      const handle: Session = session.handle;
+      const result = await edit(handle);
       await session.commit();
       session.responded();
       session.links?.release();
@@ -250,7 +247,7 @@ export class SessionManager<
   /**
    * Ends every session of a subject: "log out everywhere".
    *
-   * Every one that existed when it was called; who signs in meanwhile stays.
+   * Every one that existed when it was called; whoever signs in meanwhile stays.
    *
    * @param subject The subject, compared by code unit.
    * @param options The session to spare.

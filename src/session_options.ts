@@ -169,7 +169,8 @@ export interface SessionOptions<Data extends object = UntypedData> {
    */
   clock?: (() => number) | undefined;
   /**
-   * Whether calls that are made at the same time travel together; `false` for debugging.
+   * Whether calls that are made at the same time travel together; `false` for debugging. A
+   * store that you construct has an option of its own.
    *
    * @default {true}
    */

@@ -131,6 +131,7 @@ export interface SessionStore {
    *
    * @param commit What to check, put and delete.
    * @returns `ok: false` if a check did not hold, and then nothing was changed.
+   * @throws {SessionTooLargeError} If a record does not fit; nothing was changed.
    */
   commit(commit: StoreCommit): Promise<StoreCommitResult>;
 

@@ -74,8 +74,8 @@ export interface SessionTransport {
    *
    * @param headers The headers to write to.
    * @param token The token: ASCII letters, digits, `.`, `-` and `_`.
-   * @param lifetime Whole seconds the client may keep it, 0 (less than one is
-   *   left) to 34,560,000; `undefined`: until the browser is closed.
+   * @param lifetime Whole seconds the client may keep it, 1 to 34,560,000;
+   *   `undefined`: until the browser is closed, or less than a second is left.
    */
   write(headers: Headers, token: string, lifetime: number | undefined): void;
 

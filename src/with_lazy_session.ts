@@ -24,6 +24,9 @@ export interface LazySession<
    * @returns The session.
    * @throws {SessionStoreError} If the store fails.
    * @throws {SessionValidationError} If the data no longer fits the schema, and that is to fail.
+   * @throws {SessionClosedError} If it is first called after the response was returned.
+   * @throws {TypeError} If the request is none, or another manager answers it under the same
+   *   name.
    * @throws {SessionSkippedError} When the session is used, if `skip` left the request out.
    */
   load(): Promise<Session<Data, Flash>>;
