@@ -102,6 +102,65 @@ export function nameAction(action: string, key?: unknown): string {
   return typeof key === "string" ? `${action} ${JSON.stringify(key)}` : action;
 }
 
+/**
+ * Checks how many entries a list is to have at most.
+ *
+ * @param limit The value of the option.
+ * @throws {RangeError} If it is neither an integer of 1 or more nor `Infinity`.
+ */
+export function checkLimit(limit: number): void {
+  if (limit === Infinity || isPositiveInteger(limit)) return;
+  throw new RangeError(
+    `Cannot list sessions: "limit" must be an integer of 1 or more: received ${
+      describeValue(limit)
+    }`,
+  );
+}
+
+/**
+ * Checks for how long a store is to keep a record.
+ *
+ * @param expireIn Milliseconds.
+ * @throws {RangeError} If it is no integer of 1 or more.
+ */
+export function checkExpireIn(expireIn: number): void {
+  if (isPositiveInteger(expireIn)) return;
+  throw new RangeError(
+    `Cannot store session: "expireIn" must be an integer of 1 or more: received ${
+      describeValue(expireIn)
+    }`,
+  );
+}
+
+function isPositiveInteger(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 1;
+}
+
+/**
+ * Makes the error for an option whose value makes no sense.
+ *
+ * @param action What is being done.
+ * @param name The name of the option.
+ * @param want What it must do or be: `be "reset" or "fail"`.
+ * @param received What was received instead.
+ */
+export function wrongOption(
+  action: string,
+  name: string,
+  want: string,
+  received: string,
+): TypeError {
+  return new TypeError(
+    `Cannot ${action}: "${name}" must ${want}: received ${received}`,
+  );
+}
+
+/** Says what an option was given: a text or a number itself, of all else the kind. */
+export function describeValue(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  return typeof value === "number" ? String(value) : describeType(value);
+}
+
 /** Says what kind of value was received, without showing the value. */
 export function describeType(value: unknown): string {
   if (value === null) return "null";

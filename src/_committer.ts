@@ -20,9 +20,9 @@ import {
 import { touchDue } from "./_record.ts";
 import { destroy } from "./_removal.ts";
 import { renewAnswer } from "./_renewal.ts";
-import { commitSealed } from "./_stateless.ts";
 import type { RequestSession } from "./_request_session.ts";
 import type { Missing, StoredSession } from "./_session_reader.ts";
+import { commitSealed } from "./_stateless.ts";
 import type { StoreWriter } from "./_store_writer.ts";
 import { SessionStoreError } from "./errors.ts";
 

@@ -5,7 +5,7 @@
  */
 
 import type { Cookie } from "@std/http/cookie";
-import { checkName, checkOptions, checkType, describeType } from "./_check.ts";
+import { checkName, checkOptions, checkType, describeValue } from "./_check.ts";
 import type { CookieOptions } from "./cookie_transport.ts";
 
 /** Browsers ignore attributes whose value is longer (RFC 6265bis §5.6). */
@@ -63,9 +63,7 @@ export function checkCookieOptions(options: CookieOptions): CookieAttributes {
   if (sameSite !== "Strict" && sameSite !== "Lax" && sameSite !== "None") {
     throw new TypeError(
       `Cannot ${ACTION}: "sameSite" must be "Strict", "Lax" or "None": received ${
-        typeof sameSite === "string"
-          ? JSON.stringify(sameSite)
-          : describeType(sameSite)
+        describeValue(sameSite)
       }`,
     );
   }

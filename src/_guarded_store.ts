@@ -4,7 +4,7 @@
  * @module
  */
 
-import { describeType } from "./_check.ts";
+import { describeType, wrongOption } from "./_check.ts";
 import { Deadlines } from "./_deadlines.ts";
 import { SessionStoreError, SessionTooLargeError } from "./errors.ts";
 import { type KvDatabase, KvStore, openDefaultKv } from "./kv_store.ts";
@@ -71,10 +71,11 @@ function toStore(option: StoreOption, batch: boolean): SessionStore {
       return given as SessionStore;
     }
   }
-  throw new TypeError(
-    `Cannot create SessionManager: "store" must be a SessionStore, a Deno.Kv, or a promise of one: received ${
-      describeStore(given)
-    }`,
+  throw wrongOption(
+    "create SessionManager",
+    "store",
+    "be a SessionStore, a Deno.Kv, or a promise of one",
+    describeStore(given),
   );
 }
 

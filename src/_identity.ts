@@ -7,9 +7,9 @@
  */
 
 import { applyOperations, type Changes } from "./_changes.ts";
-import { settleFlash } from "./_flash_claims.ts";
 import { draft, type Login, signedIn } from "./_draft.ts";
 import { evict } from "./_eviction.ts";
+import { settleFlash } from "./_flash_claims.ts";
 import {
   dropJobs,
   expiredSince,

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { describeType } from "./_check.ts";
 import {
   answerOf,
   Backoff,
@@ -169,7 +170,7 @@ export class KvConnection {
     } else {
       throw new TypeError(
         `Cannot create KvStore: "kv" must be a Deno.Kv, a promise of one, or a function that opens one: received ${
-          source === null ? "null" : typeof source
+          describeType(source)
         }`,
       );
     }
@@ -265,7 +266,7 @@ export class KvConnection {
     if (!isKvDatabase(database)) {
       throw new TypeError(
         `Cannot open KvStore: "kv" must lead to a Deno.Kv: received ${
-          database === null ? "null" : typeof database
+          describeType(database)
         }`,
       );
     }

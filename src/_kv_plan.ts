@@ -4,7 +4,7 @@
  * @module
  */
 
-import { SessionTooLargeError } from "./errors.ts";
+import { checkExpireIn } from "./_check.ts";
 import type { KvAtomic, KvKey } from "./_kv_database.ts";
 import type { KvKeys } from "./_kv_keys.ts";
 import {
@@ -14,6 +14,7 @@ import {
   type Parts,
   partsHead,
 } from "./_kv_value.ts";
+import { SessionTooLargeError } from "./errors.ts";
 import type { StoreCommit, StorePut } from "./session_store.ts";
 
 /** Most mutations of one atomic operation (denokv, `MAX_MUTATIONS`). */
@@ -182,11 +183,7 @@ function planPut(plan: Plan, keys: KvKeys, put: StorePut): void {
       "Cannot store session: the id must be a well-formed string that fits a key of Deno KV: received one that is not",
     );
   }
-  if (!Number.isSafeInteger(expireIn) || expireIn < 1) {
-    throw new RangeError(
-      `Cannot store session: "expireIn" must be an integer of 1 or more: received ${expireIn}`,
-    );
-  }
+  checkExpireIn(expireIn);
   planId(plan, id);
   const frozen = freezeRecord(record);
   if ("value" in frozen) {

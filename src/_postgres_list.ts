@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkLimit } from "./_check.ts";
 import { hashSubject, toBound } from "./_postgres_ids.ts";
 import { toVersioned } from "./_postgres_reader.ts";
 import {
@@ -34,11 +35,7 @@ export async function* listRecords(
   table: PostgresTable,
   { subject, before, limit = Infinity }: StoreListOptions,
 ): AsyncGenerator<ListedRecord> {
-  if (limit !== Infinity && !(Number.isSafeInteger(limit) && limit >= 1)) {
-    throw new RangeError(
-      `Cannot list sessions: "limit" must be an integer of 1 or more: received ${limit}`,
-    );
-  }
+  checkLimit(limit);
   const hash = subject === undefined ? undefined : hashSubject(subject);
   let bound = before === undefined ? undefined : toBound(before);
   let page = FIRST_PAGE;

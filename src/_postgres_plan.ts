@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkExpireIn } from "./_check.ts";
 import { encodeRecord } from "./_codec.ts";
 import { acceptsId, hashSubject } from "./_postgres_ids.ts";
 import { SessionTooLargeError } from "./errors.ts";
@@ -76,11 +77,7 @@ function planPut({ id, record, expireIn, subject }: StorePut): PlannedPut {
       }`,
     );
   }
-  if (!Number.isSafeInteger(expireIn) || expireIn < 1) {
-    throw new RangeError(
-      `Cannot store session: "expireIn" must be an integer of 1 or more: received ${expireIn}`,
-    );
-  }
+  checkExpireIn(expireIn);
   const text = encodeRecord(record);
   checkSize(text);
   return {

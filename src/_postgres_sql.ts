@@ -4,6 +4,8 @@
  * @module
  */
 
+import { describeValue } from "./_check.ts";
+
 /** A value of a row: everything that is selected is text, or `null`. */
 export type PostgresValue = string | null;
 
@@ -73,7 +75,7 @@ export function toTable(name: string): PostgresTable {
   if (typeof name !== "string" || !TABLE_NAME.test(name)) {
     throw new TypeError(
       `Cannot create PostgresStore: "table" must be a name, or a schema, a dot and a name, of letters, digits and "_", 48 characters at most: received ${
-        typeof name === "string" ? JSON.stringify(name) : typeof name
+        describeValue(name)
       }`,
     );
   }

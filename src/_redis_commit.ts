@@ -5,6 +5,7 @@
  */
 
 import { Buffer } from "node:buffer";
+import { checkExpireIn } from "./_check.ts";
 import { encodeRecord } from "./_codec.ts";
 import type { RedisEvalOptions } from "./_redis_client.ts";
 import { type RedisKeys, toMember } from "./_redis_keys.ts";
@@ -51,21 +52,11 @@ export function toCall(
   };
   for (const item of put) {
     name(item.id, item.subject);
-    values.push(lifetimeOf(item), toValue(encode(item, limit), version));
+    checkExpireIn(item.expireIn);
+    values.push(String(item.expireIn), toValue(encode(item, limit), version));
   }
   for (const { id, subject } of gone) name(id, subject);
   return { keys, arguments: values };
-}
-
-function lifetimeOf({ expireIn }: StorePut): string {
-  if (!Number.isSafeInteger(expireIn) || expireIn < 1) {
-    throw new RangeError(
-      `Cannot store session: "expireIn" must be an integer of 1 or more: received ${
-        String(expireIn)
-      }`,
-    );
-  }
-  return String(expireIn);
 }
 
 function encode({ record }: StorePut, limit: number): string {

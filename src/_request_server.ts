@@ -12,6 +12,7 @@ import {
 } from "./_busy_requests.ts";
 import { describeType } from "./_check.ts";
 import { isDropped } from "./_insecure.ts";
+import { isProlonged, touchDue, touched } from "./_record.ts";
 import {
   assertResponse,
   isRequest,
@@ -22,7 +23,6 @@ import {
 } from "./_request_misuse.ts";
 import type { LoadResult, SessionParts } from "./_request_parts.ts";
 import { RequestSession } from "./_request_session.ts";
-import { isProlonged, touchDue, touched } from "./_record.ts";
 import { isRebuildable, respond } from "./_respond.ts";
 import type { SessionLoader } from "./_session_loader.ts";
 import type { Settings } from "./_settings.ts";

@@ -5,6 +5,13 @@
  */
 
 import type { Changes } from "./_changes.ts";
+import {
+  isProlonged,
+  type Lifetimes,
+  maxAgeOf,
+  type SessionRecord,
+  touchDue,
+} from "./_record.ts";
 import type {
   Answer,
   Birth,
@@ -18,13 +25,6 @@ import { SessionLinks } from "./_session_links.ts";
 import type { StoredSession } from "./_session_reader.ts";
 import type { Settings } from "./_settings.ts";
 import { traced } from "./_trace.ts";
-import {
-  isProlonged,
-  type Lifetimes,
-  maxAgeOf,
-  type SessionRecord,
-  touchDue,
-} from "./_record.ts";
 import { SessionClosedError, SessionStoreError } from "./errors.ts";
 import { generateSecret } from "./token.ts";
 

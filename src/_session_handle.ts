@@ -9,9 +9,9 @@
 import { type Changes, type IdentityChange, NO_CHANGES } from "./_changes.ts";
 import { checkOptions, checkType, nameAction } from "./_check.ts";
 import { bounded, type SessionRecord } from "./_record.ts";
-import type { LoadedState, SessionIo } from "./_session_io.ts";
 import { SessionData } from "./_session_data.ts";
 import { SessionFlash } from "./_session_flash.ts";
+import type { LoadedState, SessionIo } from "./_session_io.ts";
 import {
   changedAfterEnd,
   changedInUpdate,

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checkOptions, checkType } from "./_check.ts";
+import { checkLimit, checkOptions, checkType } from "./_check.ts";
 import {
   bounded,
   expiredBy,
@@ -82,11 +82,7 @@ export function listSessions(
   ]);
   if (subject !== undefined) checkType(action, "subject", subject, "string");
   if (cursor !== undefined) checkType(action, "cursor", cursor, "string");
-  if (limit !== Infinity && (!Number.isSafeInteger(limit) || limit < 1)) {
-    throw new RangeError(
-      `Cannot ${action}: "limit" must be an integer of 1 or more: received ${limit}`,
-    );
-  }
+  checkLimit(limit);
   return generate(settings, subject, limit, cursor);
 }
 

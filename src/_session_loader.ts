@@ -11,10 +11,10 @@ import type {
   StoredSession,
 } from "./_session_reader.ts";
 import type { Settings } from "./_settings.ts";
-import { misread } from "./_transports.ts";
-import { checkLoaded } from "./_validation.ts";
 import type { OpenedSession, SessionCipher } from "./_stateless_cipher.ts";
 import { findBrought, type NewestSession } from "./_stateless_newest.ts";
+import { misread } from "./_transports.ts";
+import { checkLoaded } from "./_validation.ts";
 import type { RefusalReason } from "./events.ts";
 import { MAX_CANDIDATES, type SessionTransport } from "./session_transport.ts";
 import type { Token } from "./token.ts";

@@ -5,15 +5,15 @@
  */
 
 import { Endings } from "./_endings.ts";
-import type { LoadedState } from "./_session_io.ts";
+import { RecentMap } from "./_recent.ts";
 import {
   expiredBy,
   type ForwardRecord,
   parseRecord,
   type SessionRecord,
 } from "./_record.ts";
-import { RecentMap } from "./_recent.ts";
 import { Renamings } from "./_renamings.ts";
+import type { LoadedState } from "./_session_io.ts";
 import type { Settings } from "./_settings.ts";
 import { checkLoaded } from "./_validation.ts";
 import type { EndReason, RefusalReason } from "./events.ts";

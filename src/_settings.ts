@@ -4,18 +4,23 @@
  * @module
  */
 
-import { checkOptions, checkType, describeType } from "./_check.ts";
+import {
+  checkOptions,
+  checkType,
+  describeValue,
+  wrongOption,
+} from "./_check.ts";
+import { GuardedStore, resolveStore } from "./_guarded_store.ts";
 import { IdSource } from "./_ids.ts";
 import { NonceSource } from "./_nonce.ts";
 import type { Lifetimes } from "./_record.ts";
 import { createCipher, type SessionCipher } from "./_stateless_cipher.ts";
-import { GuardedStore, resolveStore } from "./_guarded_store.ts";
+import { resolveTransports } from "./_transports.ts";
 import { toMilliseconds } from "./duration.ts";
 import type { SessionEvent } from "./events.ts";
 import type { SessionOptions, SessionTrace } from "./session_options.ts";
 import type { SessionTransport } from "./session_transport.ts";
 import type { StandardSchema } from "./standard_schema.ts";
-import { resolveTransports } from "./_transports.ts";
 import { checkSecrets, TokenCodec } from "./token.ts";
 
 const ACTION = "create SessionManager";
@@ -125,7 +130,12 @@ export function resolveSettings<Data extends object>(
     clock,
   } = options;
   if (onInvalid !== "reset" && onInvalid !== "fail") {
-    throw wrong("onInvalid", `be "reset" or "fail"`, describe(onInvalid));
+    throw wrongOption(
+      ACTION,
+      "onInvalid",
+      `be "reset" or "fail"`,
+      describeValue(onInvalid),
+    );
   }
   if (schema !== undefined) checkSchema(schema);
   const secrets = options.secrets === undefined
@@ -139,10 +149,11 @@ export function resolveSettings<Data extends object>(
     (!Number.isSafeInteger(maxSessionsPerSubject) || maxSessionsPerSubject < 1)
   ) {
     if (typeof maxSessionsPerSubject !== "number") {
-      throw wrong(
+      throw wrongOption(
+        ACTION,
         "maxSessionsPerSubject",
         "be a number",
-        describe(maxSessionsPerSubject),
+        describeValue(maxSessionsPerSubject),
       );
     }
     throw outOfRange(
@@ -242,21 +253,23 @@ function resolveDuration(
 function checkSchema(schema: Partial<StandardSchema<object>>): void {
   const standard = (schema as StandardSchema<object> | null)?.["~standard"];
   if (standard?.version !== 1 || typeof standard.validate !== "function") {
-    throw wrong(
+    throw wrongOption(
+      ACTION,
       "schema",
       "implement Standard Schema, version 1",
-      describe(schema),
+      describeValue(schema),
     );
   }
 }
 
 function checkStateless(options: Partial<SessionOptions<object>>): void {
   if (options.secrets === undefined) {
-    throw wrong("stateless", `go with "secrets"`, "none");
+    throw wrongOption(ACTION, "stateless", `go with "secrets"`, "none");
   }
   for (const name of ["store", "maxSessionsPerSubject"] as const) {
     if (options[name] !== undefined) {
-      throw wrong(
+      throw wrongOption(
+        ACTION,
         "stateless",
         `not go together with "${name}", which needs a store`,
         "both",
@@ -280,20 +293,8 @@ function createEmit(
   };
 }
 
-function wrong(name: string, want: string, received: string): TypeError {
-  return new TypeError(
-    `Cannot ${ACTION}: "${name}" must ${want}: received ${received}`,
-  );
-}
-
 function outOfRange(name: string, want: string, received: number): RangeError {
   return new RangeError(
     `Cannot ${ACTION}: "${name}" must be ${want}: received ${received}`,
   );
-}
-
-function describe(value: unknown): string {
-  return typeof value === "string"
-    ? JSON.stringify(value)
-    : describeType(value);
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { describeType } from "./_check.ts";
+import { describeType, wrongOption } from "./_check.ts";
 import { cookieTransport } from "./cookie_transport.ts";
 import type { SessionOptions } from "./session_options.ts";
 import type { SessionTransport } from "./session_transport.ts";
@@ -23,20 +23,26 @@ export function resolveTransports(
 ): readonly SessionTransport[] {
   if (options.transport === undefined) return [cookieTransport(options.cookie)];
   if (options.cookie !== undefined) {
-    throw wrong("cookie", `not go together with "transport"`, "both");
+    throw wrongOption(
+      ACTION,
+      "cookie",
+      `not go together with "transport"`,
+      "both",
+    );
   }
   const { transport } = options;
   const transports: readonly SessionTransport[] = isList(transport)
     ? [...transport]
     : [transport];
   if (transports.length === 0) {
-    throw wrong("transport", "name one or more", "an empty list");
+    throw wrongOption(ACTION, "transport", "name one or more", "an empty list");
   }
   const names = new Set<string>();
   for (const item of transports) {
     checkTransport(item);
     if (names.has(item.name)) {
-      throw wrong(
+      throw wrongOption(
+        ACTION,
         "transport",
         "have no two of one name",
         JSON.stringify(item.name),
@@ -84,16 +90,11 @@ function checkTransport(transport: Partial<SessionTransport>): void {
       typeof call === "function"
     );
   if (!valid) {
-    throw wrong(
+    throw wrongOption(
+      ACTION,
       "transport",
       "have name, vary, read, write and clear",
       describeType(transport),
     );
   }
-}
-
-function wrong(name: string, want: string, received: string): TypeError {
-  return new TypeError(
-    `Cannot ${ACTION}: "${name}" must ${want}: received ${received}`,
-  );
 }

@@ -6,7 +6,12 @@
 
 // deno-lint-ignore-file no-console -- printing is what it is for
 
-import { checkOptions, describeType } from "./_check.ts";
+import {
+  checkOptions,
+  describeType,
+  describeValue,
+  wrongOption,
+} from "./_check.ts";
 import type { SessionEvent } from "./events.ts";
 
 /** From the least to the most important. */
@@ -54,12 +59,11 @@ export function consoleEvents(
   const action = "create consoleEvents";
   const { level = "info" } = checkOptions(action, options, ["level"]);
   if (!LEVELS.includes(level)) {
-    throw new TypeError(
-      `Cannot ${action}: "level" must be one of ${
-        LEVELS.join(", ")
-      }: received ${
-        typeof level === "string" ? JSON.stringify(level) : describeType(level)
-      }`,
+    throw wrongOption(
+      action,
+      "level",
+      `be one of ${LEVELS.join(", ")}`,
+      describeValue(level),
     );
   }
   const least = LEVELS.indexOf(level);

@@ -4,7 +4,12 @@
  * @module
  */
 
-import { checkOptions, checkType, describeType } from "./_check.ts";
+import {
+  checkOptions,
+  checkType,
+  describeType,
+  describeValue,
+} from "./_check.ts";
 import { problem } from "./_problem.ts";
 
 /** Methods that change nothing (RFC 9110 §9.2.1). */
@@ -108,9 +113,7 @@ function checkOrigins(
     if (typeof origin !== "string" || !isOrigin(origin)) {
       throw new TypeError(
         `Cannot ${action}: "trustedOrigins" must hold origins as browsers send them, like "https://example.com", as they are matched exactly: received ${
-          typeof origin === "string"
-            ? JSON.stringify(origin)
-            : describeType(origin)
+          describeValue(origin)
         }`,
       );
     }

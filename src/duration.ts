@@ -4,6 +4,8 @@
  * @module
  */
 
+import { describeValue } from "./_check.ts";
+
 /** Milliseconds in each unit that a {@linkcode Duration} may name. */
 const UNIT_MS = {
   weeks: 604_800_000,
@@ -60,9 +62,7 @@ export function toMilliseconds(duration: Duration): number {
   if (typeof duration !== "object" || duration === null) {
     throw new TypeError(
       "Cannot read the duration: want milliseconds or { days, hours, minutes, " +
-        `seconds, milliseconds }: received ${
-          duration === null ? "null" : `a ${typeof duration}`
-        }`,
+        `seconds, milliseconds }: received ${describeValue(duration)}`,
     );
   }
   return isTemporal(duration)
@@ -118,7 +118,7 @@ function finite(value: unknown, unit: string): number {
   if (typeof value !== "number") {
     throw new TypeError(
       `Cannot read the duration: want a number of ${unit}: ` +
-        `received ${value === null ? "null" : `a ${typeof value}`}`,
+        `received ${describeValue(value)}`,
     );
   }
   if (!Number.isFinite(value)) {

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { checkOptions } from "./_check.ts";
+import { checkLimit, checkOptions, checkType } from "./_check.ts";
 import { KvConnection, type KvKey, type KvSource } from "./_kv_database.ts";
-import { describe, KvKeys } from "./_kv_keys.ts";
+import { KvKeys } from "./_kv_keys.ts";
 import { type Plan, planCommit } from "./_kv_plan.ts";
 import { KvReader } from "./_kv_reader.ts";
 import { KvRecords } from "./_kv_records.ts";
@@ -119,13 +119,7 @@ export class KvStore implements SessionStore {
       options,
       ["prefix", "batch"],
     );
-    if (typeof batch !== "boolean") {
-      throw new TypeError(
-        `Cannot create KvStore: "batch" must be a boolean: received ${
-          describe(batch)
-        }`,
-      );
-    }
+    checkType("create KvStore", "batch", batch, "boolean");
     this.#keys = new KvKeys(prefix);
     this.#connection = new KvConnection(kv);
     this.#records = new KvRecords(
@@ -237,13 +231,7 @@ export class KvStore implements SessionStore {
    */
   async *list(options: StoreListOptions = {}): AsyncGenerator<ListedRecord> {
     const { subject, before, limit = Infinity } = options;
-    if (limit !== Infinity && !(Number.isSafeInteger(limit) && limit >= 1)) {
-      throw new RangeError(
-        `Cannot list sessions: "limit" must be an integer of 1 or more: received ${
-          describe(limit)
-        }`,
-      );
-    }
+    checkLimit(limit);
     let left = limit;
     const entries = this.#records.scan({ subject, before, limit });
     for await (const [id, entry] of entries) {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkExpireIn, checkLimit } from "./_check.ts";
 import type {
   ListedRecord,
   SessionStore,
@@ -72,7 +73,7 @@ export class MemoryStore implements SessionStore {
   constructor() {
     if (arguments.length > 0 && arguments[0] !== undefined) {
       throw new TypeError(
-        "Cannot construct the MemoryStore: want no argument: received one",
+        "Cannot create MemoryStore: want no argument: received one",
       );
     }
   }
@@ -142,11 +143,7 @@ export class MemoryStore implements SessionStore {
    */
   async *list(options: StoreListOptions = {}): AsyncGenerator<ListedRecord> {
     const { subject, limit = Infinity } = options;
-    if (limit !== Infinity && !isPositiveInteger(limit)) {
-      throw new RangeError(
-        `Cannot list records: want a limit of 1 or more: received ${limit}`,
-      );
-    }
+    checkLimit(limit);
     let { before } = options;
     for (let left = limit; left > 0;) {
       // Looked up anew each time: anything may have changed since the last.
@@ -269,11 +266,7 @@ export class MemoryStore implements SessionStore {
 
 function toEntry(put: StorePut, version: string, now: number): [string, Entry] {
   const { id, expireIn, subject } = put;
-  if (!isPositiveInteger(expireIn)) {
-    throw new RangeError(
-      `Cannot store a record: want expireIn as an integer of 1 or more: received ${expireIn}`,
-    );
-  }
+  checkExpireIn(expireIn);
   const record = copy(put.record);
   return [id, { record, version, subject, expiresAt: now + expireIn }];
 }
@@ -283,14 +276,10 @@ function copy(record: StoredRecord): StoredRecord {
     return structuredClone(record);
   } catch (cause) {
     throw new TypeError(
-      "Cannot store a record: want values that structured clone carries",
+      "Cannot store session: want values that structured clone carries: received others",
       { cause },
     );
   }
-}
-
-function isPositiveInteger(value: number): boolean {
-  return Number.isSafeInteger(value) && value >= 1;
 }
 
 /** Finds how many of the ascending ids sort before the given one. */

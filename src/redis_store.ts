@@ -26,12 +26,12 @@
  * @module
  */
 
-import { checkOptions } from "./_check.ts";
+import { checkLimit, checkOptions, describeValue } from "./_check.ts";
 import { nextNonce } from "./_nonce.ts";
 import { checkClient, type RedisClient } from "./_redis_client.ts";
+import { toCall } from "./_redis_commit.ts";
 import { fromMember, RedisKeys, toMember } from "./_redis_keys.ts";
 import { RedisReader } from "./_redis_reader.ts";
-import { toCall } from "./_redis_commit.ts";
 import { COMMIT_SCRIPT, LIST_SCRIPT } from "./_redis_scripts.ts";
 import { RedisSubscriptions } from "./_redis_subscriptions.ts";
 import { fromValue } from "./_redis_value.ts";
@@ -168,7 +168,7 @@ export class RedisStore implements SessionStore {
     if (typeof prefix !== "string" || !prefix.isWellFormed()) {
       throw new TypeError(
         `Cannot create RedisStore: "prefix" must be a well-formed string: received ${
-          JSON.stringify(prefix) ?? String(prefix)
+          describeValue(prefix)
         }`,
       );
     }
@@ -244,13 +244,7 @@ export class RedisStore implements SessionStore {
    */
   async *list(options: StoreListOptions = {}): AsyncGenerator<ListedRecord> {
     const { subject, before, limit = Infinity } = options;
-    if (limit !== Infinity && !(Number.isSafeInteger(limit) && limit >= 1)) {
-      throw new RangeError(
-        `Cannot list sessions: "limit" must be an integer of 1 or more: received ${
-          String(limit)
-        }`,
-      );
-    }
+    checkLimit(limit);
     const { ids } = this.#keys;
     const keys = [
       ids,

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { problem } from "./_problem.ts";
 import { checkOptions, checkType, describeType } from "./_check.ts";
+import { problem } from "./_problem.ts";
 import type { Session, UntypedData } from "./session.ts";
 import { SessionManager } from "./session_manager.ts";
 

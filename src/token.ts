@@ -5,6 +5,7 @@
  */
 
 import type { Buffer } from "node:buffer";
+import { describeType } from "./_check.ts";
 import { nodeBuffer, nodeCrypto } from "./_node.ts";
 import { RecentMap } from "./_recent.ts";
 
@@ -208,7 +209,7 @@ export function checkSecrets(
   if (!Array.isArray(secrets) || secrets.length === 0) {
     throw new TypeError(
       `${action} must be a list of one or more keys: received ${
-        Array.isArray(secrets) ? "an empty list" : typeof secrets
+        Array.isArray(secrets) ? "an empty list" : describeType(secrets)
       }`,
     );
   }
@@ -216,7 +217,9 @@ export function checkSecrets(
   for (const key of secrets) {
     if (typeof key !== "string" && !(key instanceof Uint8Array)) {
       throw new TypeError(
-        `${action} must hold strings or Uint8Arrays: received ${typeof key}`,
+        `${action} must hold strings or Uint8Arrays: received ${
+          describeType(key)
+        }`,
       );
     }
     const bytes = bytesOf(key);

@@ -24,13 +24,15 @@ export const MUTATORS: Record<string, (session: Session) => unknown> = {
   destroy: (session) => session.destroy(),
 };
 
-export function assertClosed(session: Session): void {
+export function assertClosed(
+  session: Session,
+  received = "a change after the commit; use manager.edit",
+): void {
   for (const [name, mutate] of Object.entries(MUTATORS)) {
     const error = assertThrows(
       () => mutate(session),
       SessionClosedError,
-      "the session must still be open: received a change after the commit; " +
-        "use manager.edit",
+      `the session must still be open: received ${received}`,
       name,
     );
     assertEquals(error.name, "SessionClosedError");

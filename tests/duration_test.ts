@@ -67,14 +67,14 @@ Deno.test("toMilliseconds() refuses unknown units, and none", () => {
 });
 
 Deno.test("toMilliseconds() refuses what is no duration", () => {
-  assertThrows(() => ofAny("1h"), TypeError, "received a string");
-  assertThrows(() => ofAny(undefined), TypeError, "received a undefined");
+  assertThrows(() => ofAny("1h"), TypeError, 'received "1h"');
+  assertThrows(() => ofAny(undefined), TypeError, "received undefined");
   assertThrows(() => ofAny(null), TypeError, "received null");
-  assertThrows(() => ofAny(1n), TypeError, "received a bigint");
+  assertThrows(() => ofAny(1n), TypeError, "received bigint");
   assertThrows(
     () => ofAny({ days: "1" }),
     TypeError,
-    "want a number of days: received a string",
+    'want a number of days: received "1"',
   );
   assertThrows(
     () => ofAny({ days: null }),

@@ -77,7 +77,7 @@ Deno.test("MemoryStore.commit() refuses an expireIn that is no positive integer"
     await assertRejects(
       () => store.commit(toCommit({ put: [{ id: "A", record: 1, expireIn }] })),
       RangeError,
-      `want expireIn as an integer of 1 or more: received ${expireIn}`,
+      `"expireIn" must be an integer of 1 or more: received ${expireIn}`,
     );
   }
   assertEquals(store.size, 0);
@@ -89,7 +89,7 @@ Deno.test("MemoryStore.list() refuses a limit that is no positive integer", asyn
     await assertRejects(
       () => Array.fromAsync(store.list({ limit })),
       RangeError,
-      `want a limit of 1 or more: received ${limit}`,
+      `"limit" must be an integer of 1 or more: received ${limit}`,
     );
   }
 });

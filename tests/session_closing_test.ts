@@ -55,7 +55,7 @@ Deno.test("Session is closed after a handler that threw, and nothing of it can b
     );
     const [session] = kept;
     assert(session !== undefined);
-    assertClosed(session);
+    assertClosed(session, "a change after the request failed");
     await assertRejects(
       () => session.commit(),
       SessionClosedError,

@@ -590,7 +590,7 @@ Deno.test("TestClient() refuses bad arguments", () => {
   assertThrows(
     () => Reflect.construct(TestClient, [handler, { orign: "https://a.test" }]),
     TypeError,
-    'Cannot construct the TestClient: want an option of origin, clock: received "orign"',
+    'Cannot create TestClient: want an option of origin, clock: received "orign"',
   );
   assertThrows(
     () => Reflect.construct(TestClient, [handler, "https://a.test"]),

@@ -96,19 +96,19 @@ export class TestClient {
    */
   constructor(handler: TestHandler, options: TestClientOptions = {}) {
     const { origin = "https://example.com", clock = Date.now } = checkOptions(
-      "construct the TestClient",
+      "create TestClient",
       options,
       ["origin", "clock"],
     );
     if (typeof handler !== "function" || typeof clock !== "function") {
       throw new TypeError(
-        "Cannot construct the TestClient: want functions as handler and clock: " +
+        "Cannot create TestClient: want functions as handler and clock: " +
           `received ${typeof handler} and ${typeof clock}`,
       );
     }
     if (!isOrigin(origin)) {
       throw new TypeError(
-        "Cannot construct the TestClient: want an http or https origin without a path: " +
+        "Cannot create TestClient: want an http or https origin without a path: " +
           `received ${JSON.stringify(origin)}`,
       );
     }
