@@ -7,7 +7,7 @@
  * @module
  */
 
-import { noRequest } from "./_request_misuse.ts";
+import { noRequest } from "./_misuse.ts";
 import type { Settings } from "./_settings.ts";
 
 /** A manager's work on a request. */

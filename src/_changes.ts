@@ -68,7 +68,7 @@ export function isEmpty(changes: Changes): boolean {
 }
 
 /** Says whether anything but the identity changes. */
-export function changesRecord(changes: Changes): boolean {
+function changesRecord(changes: Changes): boolean {
   return changes.operations.length > 0 || changes.flashed.length > 0 ||
     changes.taken.size > 0 || changes.persistent !== undefined;
 }

@@ -21,7 +21,7 @@ export const ERRORS: ReadonlyMap<string, ErrorConstructor> = new Map(
 );
 
 /** Makes a view of part of a buffer. */
-export type ViewConstructor = new (
+type ViewConstructor = new (
   buffer: ArrayBuffer,
   byteOffset?: number,
   length?: number,

@@ -17,9 +17,8 @@ import {
   type Job,
   mergeJobs,
 } from "./_merge.ts";
-import { touchDue } from "./_record.ts";
+import { MOMENT_MS, touchDue } from "./_record.ts";
 import { destroy } from "./_removal.ts";
-import { renewAnswer } from "./_renewal.ts";
 import type { RequestSession } from "./_request_session.ts";
 import type { Missing, StoredSession } from "./_session_reader.ts";
 import { commitSealed } from "./_stateless.ts";
@@ -79,15 +78,33 @@ export class Committer {
       : Promise.resolve();
   }
 
-  /** Brings up to date what a response tells, where its commit was a while ago. */
-  renew(request: RequestSession): Promise<void> {
-    return renewAnswer(this.#writer, request);
+  /**
+   * Brings up to date what a response tells, where its commit was a while ago: since then the
+   * session may have moved on, or ended, and the client may have a newer token.
+   *
+   * @param request The request.
+   */
+  async renew(request: RequestSession): Promise<void> {
+    const { issued } = request;
+    const { settings } = this.#writer;
+    if (issued === undefined || settings.cipher !== undefined) return;
+    try {
+      const found = await findAgain(this.#writer, request, issued, {
+        dataNeeded: false,
+      });
+      request.withdraw();
+      // of one that has moved far away only the id is known
+      if ("missing" in found || found.secret === undefined) return;
+      const now = settings.now();
+      const { issuedAt } = issued;
+      const since = now - issuedAt < MOMENT_MS ? issuedAt : now;
+      request.follow(found, found.secret, since);
+    } catch {
+      // reported by the store's guard; what was committed is told
+    }
   }
 
-  /**
-   * Hands out the token in force: since it was loaded the session may have moved on, or
-   * ended, and the client may have a newer token.
-   */
+  /** Hands out the token in force, as the one that was brought is to be replaced. */
   async #reissue(
     request: RequestSession,
     loaded: StoredSession,

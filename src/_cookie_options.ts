@@ -8,6 +8,9 @@ import type { Cookie } from "@std/http/cookie";
 import { checkName, checkOptions, checkType, describeValue } from "./_check.ts";
 import type { CookieOptions } from "./cookie_transport.ts";
 
+/** Browsers ignore cookies whose name and value are longer together (RFC 6265bis §5.6). */
+export const MAX_PAIR_BYTES = 4_096;
+
 /** Browsers ignore attributes whose value is longer (RFC 6265bis §5.6). */
 const MAX_ATTRIBUTE_BYTES = 1_024;
 

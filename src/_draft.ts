@@ -10,7 +10,12 @@ import {
   type Changes,
   type IdentityChange,
 } from "./_changes.ts";
-import { blankRecord, type Lifetimes, type SessionRecord } from "./_record.ts";
+import {
+  blankRecord,
+  type Lifetimes,
+  NO_DATA,
+  type SessionRecord,
+} from "./_record.ts";
 import type { RequestSession } from "./_request_session.ts";
 import type { LoadedState } from "./_session_io.ts";
 import type { Settings } from "./_settings.ts";
@@ -20,7 +25,7 @@ import { checkStorable } from "./_validation.ts";
 export type Login = Extract<IdentityChange, { type: "login" }>;
 
 /** What is about to be stored, and what the handle is to show of it. */
-export interface Draft {
+interface Draft {
   /** The record. */
   readonly record: SessionRecord;
   /** Its data, as the schema sees it. */
@@ -28,8 +33,6 @@ export interface Draft {
   /** When it was made, which lifetimes are counted from. */
   readonly now: number;
 }
-
-const NO_DATA: ReadonlyMap<string, unknown> = new Map();
 
 /**
  * Applies what a request did, identity apart, to a session or to a blank one.

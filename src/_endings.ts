@@ -4,10 +4,11 @@
  * @module
  */
 
+import { RecentMap } from "./_recent.ts";
 import type { EndReason } from "./events.ts";
 
-/** So many ended sessions are remembered, to say how they ended. */
-const MAX_REMEMBERED = 10_000;
+/** Of so many ended sessions, at least, it is remembered how they ended. */
+const MIN_REMEMBERED = 10_000;
 
 /** Someone who is told what becomes of sessions. */
 export interface EndingListener {
@@ -19,7 +20,7 @@ export interface EndingListener {
 
 /** Remembers how sessions ended, and tells who listens. */
 export class Endings {
-  readonly #reasons = new Map<string, EndReason>();
+  readonly #reasons = new RecentMap<string, EndReason>(MIN_REMEMBERED);
   /** How many commits are about to take each of these sessions away. */
   readonly #leaving = new Map<string, number>();
 
@@ -52,10 +53,6 @@ export class Endings {
   ended(id: string, reason: EndReason): void {
     this.#settle(id);
     this.#reasons.set(id, reason);
-    if (this.#reasons.size > MAX_REMEMBERED) {
-      const [oldest] = this.#reasons.keys();
-      if (oldest !== undefined) this.#reasons.delete(oldest);
-    }
     this.listener?.ended(id, reason);
   }
 

@@ -97,7 +97,7 @@ const NO_STORE: SessionStore = {
 };
 
 /** Options of {@linkcode GuardedStore}. */
-export interface GuardedStoreOptions {
+interface GuardedStoreOptions {
   /** Milliseconds that a call may take. */
   timeout: number;
   /** Called with what the store threw. */

@@ -9,7 +9,6 @@
 import { applyOperations, type Changes } from "./_changes.ts";
 import { draft, type Login, signedIn } from "./_draft.ts";
 import { evict } from "./_eviction.ts";
-import { settleFlash } from "./_flash_claims.ts";
 import {
   dropJobs,
   expiredSince,
@@ -22,6 +21,7 @@ import { remembersNonce } from "./_nonce.ts";
 import {
   cookieEndsEarly,
   type ForwardRecord,
+  NO_DATA,
   parseRecord,
   type SessionRecord,
   touchDue,
@@ -29,14 +29,13 @@ import {
 } from "./_record.ts";
 import type { Birth } from "./_request_parts.ts";
 import type { RequestSession } from "./_request_session.ts";
+import { settleFlash } from "./_session_flash.ts";
 import type { LoadedState } from "./_session_io.ts";
 import type { Missing, StoredSession } from "./_session_reader.ts";
 import { deletesOf, putOf, type StoreWriter } from "./_store_writer.ts";
 import { checkLoaded } from "./_validation.ts";
 import type { StorePut } from "./session_store.ts";
 import { hashSecret, sealSecret } from "./token.ts";
-
-const NO_DATA: ReadonlyMap<string, unknown> = new Map();
 
 /**
  * Stores a session for the first time; not, if there is nothing to store.
@@ -128,7 +127,7 @@ function madeWith(
 }
 
 /** What signs in: the commit of a request that brought a session, or none. */
-export type SignInJob = Pick<Job, "request" | "changes"> & {
+type SignInJob = Pick<Job, "request" | "changes"> & {
   readonly base: StoredSession | undefined;
 };
 

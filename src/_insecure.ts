@@ -4,8 +4,29 @@
  * @module
  */
 
+import type { RequestSession } from "./_request_session.ts";
+
 /** Hosts to which browsers send Secure cookies over plain http too. */
 const LOCAL_HOST = /^(?:localhost|.+\.localhost|127(?:\.\d+){3}|\[::1\])$/;
+
+/** Says once, by an event, that browsers drop the cookies of a manager. */
+export class InsecureWarning {
+  #isGiven = false;
+
+  /** Looks at a response that is about to be sent. */
+  check(session: RequestSession, { headers }: Response): void {
+    if (this.#isGiven || session.answer?.type !== "token") return;
+    const { request, origin: { transport }, settings } = session;
+    if (request === undefined || transport === undefined) return;
+    if (!isDropped(request, headers, transport.name)) return;
+    this.#isGiven = true;
+    settings.emit({
+      type: "warning",
+      message:
+        `Browsers drop the Secure session cookie of a plain http response unless the host is localhost: serve over https; or, if a proxy in front does, ignore this; or, where https cannot be, set "cookie: { secure: false }"`,
+    });
+  }
+}
 
 /**
  * Says whether browsers would drop the session cookie that this response sets.
@@ -18,7 +39,7 @@ const LOCAL_HOST = /^(?:localhost|.+\.localhost|127(?:\.\d+){3}|\[::1\])$/;
  * @param name The name of the cookie; the app's own cookies are its own affair.
  * @returns Whether it is Secure, and goes to a host that is not local, over plain http.
  */
-export function isDropped(
+function isDropped(
   request: Request,
   headers: Headers,
   name: string,

@@ -120,7 +120,7 @@ function partBytes(part: KvKeyPart): number {
 }
 
 /** Describes a value for a message, in one short line. */
-export function describe(value: unknown): string {
+function describe(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value.slice(0, 40));
   if (Array.isArray(value)) {
     return `[${value.slice(0, 8).map(describe).join(", ")}]`;

@@ -7,7 +7,7 @@
 import { Deadlines } from "./_deadlines.ts";
 
 /** Longest time spent on retries of one operation, in milliseconds. */
-export const RETRY_LIMIT_MS = 2_000;
+const RETRY_LIMIT_MS = 2_000;
 /** Longest pause before the first retry, in milliseconds; doubles from there. */
 const FIRST_PAUSE_MS = 2;
 /** Longest pause before any retry, in milliseconds. */

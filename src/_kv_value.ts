@@ -5,10 +5,10 @@
  * @module
  */
 
-import { deserialize, serialize } from "./_v8.ts";
+import { deserialize, serialize } from "./_node.ts";
 
 /** Largest value that Deno KV keeps, in bytes (denokv, `MAX_VALUE_SIZE_BYTES`). */
-export const VALUE_LIMIT_BYTES = 65_536;
+const VALUE_LIMIT_BYTES = 65_536;
 /** Most parts a record can have: all of them fit one atomic operation. */
 const MAX_PARTS = 16;
 

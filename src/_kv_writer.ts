@@ -4,7 +4,7 @@
  * @module
  */
 
-import { afterBurst } from "./_kv_burst.ts";
+import { afterBurst } from "./_burst.ts";
 import type { KvConnection, KvDatabase, KvKey } from "./_kv_database.ts";
 import {
   applyPlan,

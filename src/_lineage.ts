@@ -7,6 +7,7 @@
 import { inBatches } from "./_batches.ts";
 import { firstNonce } from "./_nonce.ts";
 import { expiredBy, type SessionRecord } from "./_record.ts";
+import { Rounds } from "./_rounds.ts";
 import { readRecords } from "./_session_list.ts";
 import type { SessionReader } from "./_session_reader.ts";
 import type { Settings } from "./_settings.ts";
@@ -71,23 +72,42 @@ export async function findLiving(
   return living;
 }
 
+/** The ids of the living sessions of a subject, by lineage. */
+type Ids = ReadonlyMap<string, string>;
+
 /**
- * Finds a session of a signed-in subject that is no longer where it was, and has left no trace:
- * it got a new id, and the grace of the old one has passed.
+ * Finds sessions of signed-in subjects that are no longer where they were, and have left no
+ * trace: they got new ids, and the grace of the old ones has passed.
  *
- * @param settings The manager's settings.
- * @param reader What follows replaced ids.
- * @param record The session as it was last seen.
- * @returns Its id by now; `undefined` if it has ended, or nobody is signed in.
+ * Those of a subject that are missed at the same time are found with one list.
  */
-export async function findMoved(
-  settings: Settings,
-  reader: SessionReader,
-  record: SessionRecord,
-): Promise<string | undefined> {
-  const { subject } = record;
-  const lineage = lineageOf(record);
-  if (subject === undefined || lineage === "") return undefined;
-  const living = await findLiving(settings, reader, subject);
-  return living.find(({ record }) => lineageOf(record) === lineage)?.id;
+export class LineageFinder {
+  readonly #settings: Settings;
+  readonly #reader: SessionReader;
+  readonly #lists = new Rounds<Ids>();
+
+  /** Constructs a finder. */
+  constructor(settings: Settings, reader: SessionReader) {
+    this.#settings = settings;
+    this.#reader = reader;
+  }
+
+  /**
+   * Finds a session.
+   *
+   * @param record The session as it was last seen.
+   * @returns Its id by now; `undefined` if it has ended, or nobody is signed in.
+   */
+  async find(record: SessionRecord): Promise<string | undefined> {
+    const { subject } = record;
+    const lineage = lineageOf(record);
+    if (subject === undefined || lineage === "") return undefined;
+    const ids = await this.#lists.join(subject, () => this.#list(subject));
+    return ids.get(lineage);
+  }
+
+  async #list(subject: string): Promise<Ids> {
+    const living = await findLiving(this.#settings, this.#reader, subject);
+    return new Map(living.map(({ id, record }) => [lineageOf(record), id]));
+  }
 }

@@ -10,8 +10,6 @@ import {
   type Changes,
   isEmpty,
 } from "./_changes.ts";
-import { settleFlash } from "./_flash_claims.ts";
-import { findMoved } from "./_lineage.ts";
 import { remembersNonce } from "./_nonce.ts";
 import {
   cookieEndsEarly,
@@ -20,6 +18,7 @@ import {
   touched,
 } from "./_record.ts";
 import type { RequestSession } from "./_request_session.ts";
+import { settleFlash } from "./_session_flash.ts";
 import type { FindOptions, Missing, StoredSession } from "./_session_reader.ts";
 import type { Settings } from "./_settings.ts";
 import { putOf, type StoreWriter } from "./_store_writer.ts";
@@ -79,9 +78,11 @@ export async function mergeJobs(
     current ??= await findFor(writer, jobs);
     if ("missing" in current) return dropJobs(writer, jobs, current);
     if (jobs.some(hasTried)) jobs = settleDone(writer, jobs, current);
-    const { record: merged, applied } = settings.schema === undefined
-      ? applyJobs(jobs, current)
-      : await applyWithSchema(settings, jobs, current);
+    const { record: merged, applied } = await applyJobs(
+      settings,
+      jobs,
+      current,
+    );
     if (applied.length === 0) return;
     if (applied.length < jobs.length) jobs = applied.map(({ job }) => job);
 
@@ -175,23 +176,7 @@ async function findFor(
 }
 
 /** Applies the changes of jobs one after the other; one that fails is left out. */
-function applyJobs(jobs: readonly Job[], base: StoredSession): Merged {
-  const applied: Applied[] = [];
-  let { record, data } = base;
-  for (const job of jobs) {
-    try {
-      data = applyOperations(data, job.changes.operations);
-      record = applyChanges(record, job.changes, data);
-      applied.push({ job, data });
-    } catch (error) {
-      job.reject(error);
-    }
-  }
-  return { record, applied };
-}
-
-/** The same, with a schema: it checks what each of the jobs makes of the data. */
-async function applyWithSchema(
+async function applyJobs(
   settings: Settings,
   jobs: readonly Job[],
   base: StoredSession,
@@ -202,7 +187,10 @@ async function applyWithSchema(
     try {
       const next = applyOperations(data, job.changes.operations);
       const changed = next !== data;
-      if (changed) data = await checkStorable(settings, next);
+      if (changed) {
+        const fitted = checkStorable(settings, next);
+        data = fitted instanceof Promise ? await fitted : fitted;
+      }
       // a touch or a flash alone leaves stored data as it is, whatever the schema makes of it
       record = applyChanges(record, job.changes, changed ? data : record.data);
       applied.push({ job, data });
@@ -269,13 +257,13 @@ export async function findAgain(
 
 /** The same, for who began to use it at a time: the id may have changed so long ago that nothing leads there. */
 async function findNow(
-  { settings, reader }: StoreWriter,
+  { lineages, reader }: StoreWriter,
   base: StoredSession,
   options: FindOptions,
 ): Promise<StoredSession | Missing> {
   const found = await reader.find(base.id, options);
   if (!("missing" in found) || found.missing !== "unknown") return found;
-  const id = await findMoved(settings, reader, base.record);
+  const id = await lineages.find(base.record);
   if (id === undefined) return found;
   const moved = await reader.find(id, { ...options, secret: undefined });
   return "missing" in moved

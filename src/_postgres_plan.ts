@@ -17,7 +17,7 @@ export const RECORD_LIMIT_BYTES = 16_777_216;
 const VERSION = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** A row to write. */
-export interface PlannedPut {
+interface PlannedPut {
   readonly id: string;
   readonly record: string;
   readonly subject: string | null;

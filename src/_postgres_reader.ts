@@ -4,8 +4,8 @@
  * @module
  */
 
+import { afterBurst } from "./_burst.ts";
 import { decodeRecord } from "./_codec.ts";
-import { afterBurst } from "./_kv_burst.ts";
 import {
   leaveSlot,
   type PostgresSql,

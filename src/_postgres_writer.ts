@@ -4,7 +4,7 @@
  * @module
  */
 
-import { afterBurst } from "./_kv_burst.ts";
+import { afterBurst } from "./_burst.ts";
 import type { Plan } from "./_postgres_plan.ts";
 import {
   isRefusal,

@@ -10,7 +10,10 @@ import type { EndReason } from "./events.ts";
 const TOUCH_FRACTION = 10;
 
 /** Browsers keep cookies for 400 days at most (RFC 6265bis §5.5). */
-export const MAX_AGE_MS = 34_560_000_000;
+const MAX_AGE_MS = 34_560_000_000;
+
+/** What is sent so soon after its commit, in milliseconds, is told as it was then. */
+export const MOMENT_MS = 100;
 
 /** A queued flash value. */
 export interface FlashEntry {
@@ -127,6 +130,9 @@ function allText(keys: Iterable<unknown>): boolean {
   for (const key of keys) if (typeof key !== "string") return false;
   return true;
 }
+
+/** No data; not to be changed, nor to be stored as a session's own. */
+export const NO_DATA: ReadonlyMap<string, unknown> = new Map();
 
 /** Makes the record of a session that holds nothing yet. */
 export function blankRecord(

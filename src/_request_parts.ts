@@ -4,9 +4,8 @@
  * @module
  */
 
-import type { Changes } from "./_changes.ts";
-import type { Renamings } from "./_renamings.ts";
-import type { RequestSession } from "./_request_session.ts";
+import type { Committer } from "./_committer.ts";
+import type { RecentMap } from "./_recent.ts";
 import type { StoredSession } from "./_session_reader.ts";
 import type { SessionWatcher } from "./_session_watcher.ts";
 import type { Settings } from "./_settings.ts";
@@ -35,35 +34,16 @@ export type Answer =
   }
   | { readonly type: "clear" };
 
-/** Commits sessions; the manager's part. */
-export interface SessionCommitter {
-  /**
-   * Commits what a request did to its session.
-   *
-   * @param session The session of the request.
-   * @param changes What it did.
-   * @returns Settled with the commit; it never throws, but rejects.
-   */
-  commit(session: RequestSession, changes: Changes): Promise<void>;
-
-  /**
-   * Brings what the response tells up to date, where the commit was a while ago.
-   *
-   * @param session The session of the request.
-   */
-  renew(session: RequestSession): Promise<void>;
-}
-
 /** The manager's parts that the session of a request works with. */
 export interface SessionParts {
   /** The settings. */
   readonly settings: Settings;
   /** What commits it. */
-  readonly committer: SessionCommitter;
+  readonly committer: Committer;
   /** What watches for its end. */
   readonly watcher: SessionWatcher;
-  /** What remembers the new ids that requests choose. */
-  readonly renamings: Renamings;
+  /** The ids that sessions have had, by those that requests have chosen for them. */
+  readonly renamings: RecentMap<string, string>;
 }
 
 /** What a record is made with. */

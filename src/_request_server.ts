@@ -11,19 +11,11 @@ import {
   type Visit,
 } from "./_busy_requests.ts";
 import { describeType } from "./_check.ts";
-import { isDropped } from "./_insecure.ts";
-import { isProlonged, touchDue, touched } from "./_record.ts";
-import {
-  assertResponse,
-  isRequest,
-  loadedLate,
-  noRequest,
-  unbuildable,
-  unsendable,
-} from "./_request_misuse.ts";
+import { InsecureWarning } from "./_insecure.ts";
+import { assertResponse, isRequest, loadedLate, noRequest } from "./_misuse.ts";
 import type { LoadResult, SessionParts } from "./_request_parts.ts";
 import { RequestSession } from "./_request_session.ts";
-import { isRebuildable, respond } from "./_respond.ts";
+import { assertSendable, respond } from "./_respond.ts";
 import type { SessionLoader } from "./_session_loader.ts";
 import type { Settings } from "./_settings.ts";
 import { isSkipped, SKIPPED_SESSION } from "./_skipped_session.ts";
@@ -38,7 +30,7 @@ export class RequestServer {
   readonly #parts: SessionParts;
   /** What is left when a session that was loaded by itself is committed. */
   readonly #visits = new WeakMap<RequestSession, Visit>();
-  #warnedOfInsecure = false;
+  readonly #insecure = new InsecureWarning();
 
   /** Constructs a server. */
   constructor(parts: SessionParts, loader: SessionLoader) {
@@ -59,7 +51,7 @@ export class RequestServer {
     const visit = enterRequest(request, settings);
     try {
       const loading = this.#load(request);
-      session = this.attach(
+      session = this.sessionOf(
         loading instanceof Promise ? await loading : loading,
         request,
       );
@@ -184,7 +176,7 @@ export class RequestServer {
 
   /** Makes the session of a request. */
   async #open(request: Request): Promise<RequestSession> {
-    return this.attach(await this.#load(request), request);
+    return this.sessionOf(await this.#load(request), request);
   }
 
   /** Loads what a request brings; at once, if it brings nothing. */
@@ -204,7 +196,7 @@ export class RequestServer {
   }
 
   /** Makes the session of a request, or of an edit. */
-  attach(result: LoadResult, request?: Request): RequestSession {
+  sessionOf(result: LoadResult, request?: Request): RequestSession {
     return new RequestSession(this.#parts, result, request);
   }
 
@@ -225,85 +217,30 @@ export class RequestServer {
           "A value was changed in place after session.commit(), and is not saved: change it before, or use manager.edit",
       });
     }
-    const renews = session.committing !== undefined;
-    return session.commit().then(() =>
-      renews
-        ? this.#parts.committer.renew(session).then(() =>
-          this.#answer(session, response)
-        )
-        : this.#answer(session, response)
-    );
+    return this.#commit(session, response);
+  }
+
+  async #commit(
+    session: RequestSession,
+    response: Response,
+  ): Promise<Response> {
+    const { committer } = this.#parts;
+    const wasCommitted = session.committing !== undefined;
+    await session.commit();
+    if (wasCommitted) await committer.renew(session);
+    const answered = respond(session, response);
+    this.#insecure.check(session, answered);
+    return answered;
   }
 
   /** Answers without the session, which could not be loaded. */
   #answerWithout(response: Response): Response {
     const vary = this.#settings.transports.flatMap(({ vary }) => vary);
     const origin = { transport: undefined, vary, stale: false };
-    const session = this.attach({ origin, loaded: undefined });
+    const session = this.sessionOf({ origin, loaded: undefined });
     void session.handle.isNew; // the answer depends on whether there was one
     return respond(session, response);
   }
-
-  #answer(session: RequestSession, response: Response): Response {
-    const answered = respond(session, response);
-    if (session.answer?.type === "token" && !this.#warnedOfInsecure) {
-      this.#warnOfInsecure(session, answered);
-    }
-    return answered;
-  }
-
-  /** Says once, by an event, that browsers drop the cookie. */
-  #warnOfInsecure(
-    { request, origin: { transport } }: RequestSession,
-    { headers }: Response,
-  ): void {
-    if (request === undefined || transport === undefined) return;
-    if (!isDropped(request, headers, transport.name)) return;
-    this.#warnedOfInsecure = true;
-    this.#settings.emit({
-      type: "warning",
-      message:
-        `Browsers drop the Secure session cookie of a plain http response unless the host is localhost: serve over https; or, if a proxy in front does, ignore this; or, where https cannot be, set "cookie: { secure: false }"`,
-    });
-  }
-}
-
-/** Makes sure, before the commit, that what is to be told fits the response. */
-function assertSendable(session: RequestSession, response: Response): void {
-  if (response.bodyUsed) throw unsendable("one that was read already");
-  const mustTell = tells(session);
-  if (mustTell && !isRebuildable(response)) throw unbuildable(response.status);
-  if ((mustTell || mayTell(session)) && response.body?.locked) {
-    throw unsendable("one that is locked to a reader");
-  }
-}
-
-/** Says whether the client has to be told of what the handler did. */
-function tells(
-  { answer, handle, isCommitted, loaded, settings }: RequestSession,
-): boolean {
-  if (answer !== undefined || isCommitted) return answer !== undefined;
-  return handle.tells ||
-    loaded !== undefined && settings.cipher !== undefined && handle.changed;
-}
-
-/**
- * Says whether the client will be told of a use, as far as is known before the commit, so that
- * the response will be built anew.
- *
- * Of others the body is better left alone: to look at it takes longer than to commit.
- */
-function mayTell(
-  { isCommitted, loaded, origin, settings }: RequestSession,
-): boolean {
-  if (loaded === undefined || isCommitted) return false;
-  const { record, hops } = loaded;
-  const now = settings.now();
-  return origin.stale || hops.length > 0 ||
-    touchDue(record, now, settings) && (
-        settings.cipher !== undefined ||
-        record.persistent && isProlonged(record, touched(record, now, settings))
-      );
 }
 
 /** Keeps a promise from ending the process: the request fails with it, whoever waits. */

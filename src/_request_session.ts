@@ -147,7 +147,7 @@ export class RequestSession implements SessionIo {
   nextId(): string {
     const id = this.settings.nextId();
     if (this.#stored !== undefined) {
-      this.#parts.renamings.begin(this.#stored.id, id);
+      this.#parts.renamings.set(id, this.#stored.id);
     }
     return id;
   }

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { unbuildable, unsendable } from "./_misuse.ts";
+import { isProlonged, touchDue, touched } from "./_record.ts";
 import type { Answer } from "./_request_parts.ts";
 import type { RequestSession } from "./_request_session.ts";
 import type { SessionLinks } from "./_session_links.ts";
@@ -37,6 +39,47 @@ export function respond(session: RequestSession, response: Response): Response {
   return target;
 }
 
+/** Makes sure, before the commit, that what is to be told fits the response. */
+export function assertSendable(
+  session: RequestSession,
+  response: Response,
+): void {
+  if (response.bodyUsed) throw unsendable("one that was read already");
+  const mustTell = tells(session);
+  if (mustTell && !isRebuildable(response)) throw unbuildable(response.status);
+  if ((mustTell || mayTell(session)) && response.body?.locked) {
+    throw unsendable("one that is locked to a reader");
+  }
+}
+
+/** Says whether the client has to be told of what the handler did. */
+function tells(
+  { answer, handle, isCommitted, loaded, settings }: RequestSession,
+): boolean {
+  if (answer !== undefined || isCommitted) return answer !== undefined;
+  return handle.tells ||
+    loaded !== undefined && settings.cipher !== undefined && handle.changed;
+}
+
+/**
+ * Says whether the client will be told of a use, as far as is known before the commit, so that
+ * the response will be built anew.
+ *
+ * Of others the body is better left alone: to look at it takes longer than to commit.
+ */
+function mayTell(
+  { isCommitted, loaded, origin, settings }: RequestSession,
+): boolean {
+  if (loaded === undefined || isCommitted) return false;
+  const { record, hops } = loaded;
+  const now = settings.now();
+  return origin.stale || hops.length > 0 ||
+    touchDue(record, now, settings) && (
+        settings.cipher !== undefined ||
+        record.persistent && isProlonged(record, touched(record, now, settings))
+      );
+}
+
 function write(
   headers: Headers,
   transport: SessionTransport,
@@ -66,7 +109,7 @@ function varied(
  * Says whether a response with other headers can take the place of this one, or these
  * headers be changed: other servers send statuses that no `Response` can be made with.
  */
-export function isRebuildable({ status, type }: Response): boolean {
+function isRebuildable({ status, type }: Response): boolean {
   return status === 101 || type === "error" || status >= 200 && status <= 599;
 }
 

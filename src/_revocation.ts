@@ -4,13 +4,12 @@
  * @module
  */
 
-import { backOff } from "./_back_off.ts";
 import { inBatches } from "./_batches.ts";
 import { checkOptions, checkType } from "./_check.ts";
 import { findLiving, lineageOf } from "./_lineage.ts";
 import type { SessionRecord } from "./_record.ts";
 import { endListed } from "./_removal.ts";
-import type { StoreWriter } from "./_store_writer.ts";
+import { backOff, type StoreWriter } from "./_store_writer.ts";
 import { SessionConflictError } from "./errors.ts";
 
 /** So often each is tried to be ended before they are listed again. */
@@ -108,8 +107,8 @@ function isSpared(
  * A request that has logged in or regenerated names the id that its session is to get.
  */
 async function find(writer: StoreWriter, id: string): Promise<Spared> {
-  const { reader } = writer;
-  const previous = reader.renamings.previousOf(id);
+  const { reader, renamings } = writer;
+  const previous = renamings.get(id);
   const named = previous === undefined ? [id] : [id, previous];
   const found = await Promise.all(
     named.map((one) => reader.find(one, { dataNeeded: false })),

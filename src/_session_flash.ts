@@ -1,15 +1,23 @@
 /**
  * The flash values of a session as one request takes and queues them.
  *
+ * Racing requests of a process have all loaded the same values; the one that claims a value
+ * first shows it.
+ *
  * @module
  */
 
-import { claimFlash, releaseFlash } from "./_flash_claims.ts";
 import { nextNonce } from "./_nonce.ts";
 import type { FlashEntry } from "./_record.ts";
 import { cloneValue } from "./_value.ts";
 
 const ACTION = "flash session value";
+
+/** So many shown values are remembered, for the racing requests that had loaded them. */
+const MAX_CLAIMS = 10_000;
+
+/** The claimed values by id; held weakly by requests under way, for good once shown. */
+const claims = new Map<string, WeakRef<object> | "shown">();
 
 /** What one request does to the queue of flash values. */
 export class SessionFlash {
@@ -78,5 +86,38 @@ export class SessionFlash {
   /** The ids of the values that were taken. */
   get taken(): ReadonlySet<string> {
     return new Set(this.#taken.keys());
+  }
+}
+
+/**
+ * Claims a value for a request.
+ *
+ * @param id The id of the flash value.
+ * @param owner The session handle of the request.
+ * @returns Whether no other request of this process has it.
+ */
+function claimFlash(id: string, owner: object): boolean {
+  const claim = claims.get(id);
+  if (claim === "shown") return false;
+  const holder = claim?.deref();
+  if (holder !== undefined && holder !== owner) return false;
+  claims.set(id, new WeakRef(owner));
+  return true;
+}
+
+/** Gives values back: the request that claimed them did not show them. */
+function releaseFlash(ids: Iterable<string>): void {
+  for (const id of ids) if (claims.get(id) !== "shown") claims.delete(id);
+}
+
+/** Settles claims: the values were shown, and are gone from the record. */
+export function settleFlash(ids: Iterable<string>): void {
+  for (const id of ids) {
+    claims.delete(id);
+    claims.set(id, "shown");
+  }
+  for (const [id, claim] of claims) {
+    if (claims.size <= MAX_CLAIMS) break;
+    if (claim === "shown" || claim.deref() === undefined) claims.delete(id);
   }
 }

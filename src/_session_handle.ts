@@ -8,21 +8,19 @@
 
 import { type Changes, type IdentityChange, NO_CHANGES } from "./_changes.ts";
 import { checkOptions, checkType, nameAction } from "./_check.ts";
-import { bounded, type SessionRecord } from "./_record.ts";
-import { SessionData } from "./_session_data.ts";
-import { SessionFlash } from "./_session_flash.ts";
-import type { LoadedState, SessionIo } from "./_session_io.ts";
 import {
   changedAfterEnd,
   changedInUpdate,
   noSocket,
   usedAfterDestroy,
-} from "./_session_misuse.ts";
+} from "./_misuse.ts";
+import { bounded, NO_DATA, type SessionRecord } from "./_record.ts";
+import { SessionData } from "./_session_data.ts";
+import { SessionFlash } from "./_session_flash.ts";
+import type { LoadedState, SessionIo } from "./_session_io.ts";
 import type { LoginOptions, Session } from "./session.ts";
 
 type Status = "open" | "committed" | "destroyed" | "discarded";
-
-const NO_DATA: ReadonlyMap<string, unknown> = new Map();
 
 /** The one implementation of `Session`. */
 export class SessionHandle implements Session {

@@ -12,7 +12,6 @@ import {
   parseRecord,
   type SessionRecord,
 } from "./_record.ts";
-import { Renamings } from "./_renamings.ts";
 import type { LoadedState } from "./_session_io.ts";
 import type { Settings } from "./_settings.ts";
 import { checkLoaded } from "./_validation.ts";
@@ -23,13 +22,14 @@ import { matchesHash, sealSecret, type Token } from "./token.ts";
 /** An id may have been replaced this often within one grace: as a token's, and as one that is named. */
 const MAX_FORWARDS = { token: 64, id: 1_000 };
 
-const NO_HOPS: readonly string[] = [];
+/** An id that was not replaced led to a session. */
+export const NO_HOPS: readonly string[] = [];
 
 /** So often a record is read again that seemed to have expired, and was changed meanwhile. */
 const MAX_REVIVALS = 3;
 
 /** Of so many expired sessions, at least, it is remembered that they could not be removed. */
-const MAX_EXPIRED = 10_000;
+const MIN_EXPIRED = 10_000;
 
 /** A session as it was found in the store. */
 export interface StoredSession extends LoadedState {
@@ -66,10 +66,8 @@ export class SessionReader {
   readonly #settings: Settings;
   /** What this process knows of the ends of sessions. */
   readonly endings = new Endings();
-  /** The new ids that requests have chosen. */
-  readonly renamings = new Renamings();
   /** When those expired that could not be removed: nobody goes on with them. */
-  readonly #expired = new RecentMap<string, number>(MAX_EXPIRED);
+  readonly #expired = new RecentMap<string, number>(MIN_EXPIRED);
 
   /** Constructs a reader. */
   constructor(settings: Settings) {
@@ -156,7 +154,7 @@ export class SessionReader {
   ): SessionRecord | ForwardRecord | Missing {
     // who writes a store in JavaScript may say null
     if (found === undefined || found === null) {
-      return { missing: this.endOf(id) ?? "unknown", id };
+      return { missing: this.endings.reasonOf(id) ?? "unknown", id };
     }
     const record = parseRecord(found.record);
     if (record === undefined) return { missing: "corrupt", id };
@@ -182,11 +180,6 @@ export class SessionReader {
     return this.#expired.get(id) === record.expiresAt
       ? "idle-timeout"
       : undefined;
-  }
-
-  /** Says how this process ended a session, if it did not long ago. */
-  endOf(id: string): EndReason | undefined {
-    return this.endings.reasonOf(id);
   }
 
   /**

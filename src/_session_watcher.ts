@@ -7,7 +7,7 @@
 import { inBatches } from "./_batches.ts";
 import { MAX_TIMER_MS } from "./_deadlines.ts";
 import type { EndingListener } from "./_endings.ts";
-import { LineageFinder } from "./_lineage_finder.ts";
+import type { LineageFinder } from "./_lineage.ts";
 import { expiredBy, type SessionRecord } from "./_record.ts";
 import type { Missing, SessionReader } from "./_session_reader.ts";
 import type { Settings } from "./_settings.ts";
@@ -50,10 +50,14 @@ export class SessionWatcher implements EndingListener {
   #polling = false;
 
   /** Constructs a watcher; it listens to what its manager ends. */
-  constructor(settings: Settings, reader: SessionReader) {
+  constructor(
+    settings: Settings,
+    reader: SessionReader,
+    lineages: LineageFinder,
+  ) {
     this.#settings = settings;
     this.#reader = reader;
-    this.#lineages = new LineageFinder(settings, reader);
+    this.#lineages = lineages;
     reader.endings.listener = this;
   }
 
@@ -109,11 +113,6 @@ export class SessionWatcher implements EndingListener {
     }
     this.#drop(old);
     void this.#check(watch);
-  }
-
-  /** How many sessions are being watched. */
-  get size(): number {
-    return this.#watches.size;
   }
 
   /** Lets go of everything. */

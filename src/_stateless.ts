@@ -8,11 +8,11 @@
  */
 
 import { type Changes, isEmpty } from "./_changes.ts";
+import { MAX_PAIR_BYTES } from "./_cookie_options.ts";
 import { draft, signedIn } from "./_draft.ts";
-import { settleFlash } from "./_flash_claims.ts";
-import { cookieEndsEarly, touchDue, touched } from "./_record.ts";
-import { MOMENT_MS } from "./_renewal.ts";
+import { cookieEndsEarly, MOMENT_MS, touchDue, touched } from "./_record.ts";
 import type { RequestSession } from "./_request_session.ts";
+import { settleFlash } from "./_session_flash.ts";
 import type { LoadedState } from "./_session_io.ts";
 import type { StoredSession } from "./_session_reader.ts";
 import type { Settings } from "./_settings.ts";
@@ -23,9 +23,6 @@ import { checkLoaded } from "./_validation.ts";
 import { SessionTooLargeError } from "./errors.ts";
 import type { RefusalReason } from "./events.ts";
 import type { SessionTransport } from "./session_transport.ts";
-
-/** Browsers ignore cookies whose name and value are longer together (RFC 6265bis §5.6). */
-const MAX_PAIR_BYTES = 4_096;
 
 /** A commit under way. */
 interface Job {

@@ -6,9 +6,9 @@
 
 import type { Buffer } from "node:buffer";
 import { nodeBuffer, nodeCrypto } from "./_node.ts";
+import { deserialize, serialize } from "./_node.ts";
 import { parseRecord, type SessionRecord } from "./_record.ts";
 import { IssuedTokens } from "./_stateless_issued.ts";
-import { deserialize, serialize } from "./_v8.ts";
 
 const ALGORITHM = "aes-256-gcm";
 const KEY_BYTES = 32;

@@ -5,11 +5,9 @@
  */
 
 import { expiredBy } from "./_record.ts";
-import type { Missing } from "./_session_reader.ts";
+import { type Missing, NO_HOPS } from "./_session_reader.ts";
 import type { Settings } from "./_settings.ts";
 import type { SealedSession, SessionCipher } from "./_stateless_cipher.ts";
-
-const NO_HOPS: readonly string[] = [];
 
 /** A session of a token. */
 export interface CarriedSession extends SealedSession {

@@ -4,8 +4,9 @@
  * @module
  */
 
-import { backOff } from "./_back_off.ts";
+import { LineageFinder } from "./_lineage.ts";
 import { remembersNonce } from "./_nonce.ts";
+import { RecentMap } from "./_recent.ts";
 import { parseRecord, type SessionRecord } from "./_record.ts";
 import { Rounds } from "./_rounds.ts";
 import type { SessionReader } from "./_session_reader.ts";
@@ -15,6 +16,12 @@ import type { StoreCommit, StoreDelete, StorePut } from "./session_store.ts";
 
 /** After so many tries that other writers won, a commit gives up. */
 const MAX_ATTEMPTS = 100;
+
+/** The longest wait between two tries; a commit to a local store takes well under a millisecond. */
+const MAX_WAIT_MS = 50;
+
+/** Of so many new ids, at least, it is remembered whose they are; a request needs its own until it is committed. */
+const MIN_RENAMINGS = 10_000;
 
 const NONE: readonly string[] = [];
 
@@ -30,13 +37,18 @@ export interface Proof {
 export class StoreWriter {
   readonly settings: Settings;
   readonly reader: SessionReader;
+  /** What finds sessions that have moved further than their old ids lead. */
+  readonly lineages: LineageFinder;
   /** The rounds in which the sessions of a subject are counted. */
   readonly evictions = new Rounds<void>();
+  /** The ids that sessions have had, by those that requests have chosen for them. */
+  readonly renamings = new RecentMap<string, string>(MIN_RENAMINGS);
 
   /** Constructs a writer. */
   constructor(settings: Settings, reader: SessionReader) {
     this.settings = settings;
     this.reader = reader;
+    this.lineages = new LineageFinder(settings, reader);
   }
 
   /**
@@ -84,7 +96,7 @@ export class StoreWriter {
     if (nonce === undefined) {
       // what this process has ended in another way, this write did not
       return (found ?? undefined) === undefined &&
-        this.reader.endOf(id) === undefined;
+        this.reader.endings.reasonOf(id) === undefined;
     }
     const record = parseRecord(found?.record);
     return record === undefined || "forward" in record
@@ -108,6 +120,18 @@ export class StoreWriter {
     }
     await backOff(attempt);
   }
+}
+
+/**
+ * Waits between tries, so that writers who keep meeting part ways: a random while that grows
+ * with the attempts; not at all after the first.
+ *
+ * @param attempt How many tries have failed: 1 or more.
+ */
+export async function backOff(attempt: number): Promise<void> {
+  if (attempt === 1) return;
+  const wait = Math.random() * Math.min(2 ** (attempt - 1), MAX_WAIT_MS);
+  await new Promise((resolve) => setTimeout(resolve, wait));
 }
 
 /** The ids of the sessions that a write takes away. */

@@ -7,22 +7,21 @@
 import type { SessionTrace } from "./session_options.ts";
 
 /**
- * Runs a step, traced if there is a tracer.
+ * Runs a step within a trace.
  *
  * The step runs exactly once, and its outcome is the step's own, whatever the
  * tracer throws or returns.
  *
- * @param trace The tracer, if any.
+ * @param trace The tracer.
  * @param name The name of the step.
  * @param step The step.
  * @returns What the step returns.
  */
 export async function traced<T>(
-  trace: SessionTrace | undefined,
+  trace: SessionTrace,
   name: "session.load" | "session.commit",
   step: () => T | Promise<T>,
 ): Promise<T> {
-  if (trace === undefined) return await step();
   let outcome: Promise<T> | undefined;
   const run = () => {
     if (outcome === undefined) {

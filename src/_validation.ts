@@ -4,6 +4,7 @@
  * @module
  */
 
+import { NO_DATA } from "./_record.ts";
 import type { Settings } from "./_settings.ts";
 import { cloneValue } from "./_value.ts";
 import {
@@ -13,8 +14,6 @@ import {
 
 type Data = ReadonlyMap<string, unknown>;
 type Schema = NonNullable<Settings["schema"]>;
-
-const EMPTY: Data = new Map();
 
 /** What a schema made of data. */
 type Outcome = { readonly data: Data } | Failure;
@@ -57,9 +56,9 @@ async function applySchema(
   const outcome = await validate(schema, data);
   if ("data" in outcome) return outcome.data;
   // nothing set yet, as after a login alone: there is nothing that could be invalid
-  if (data.size === 0) return EMPTY;
+  if (data.size === 0) return NO_DATA;
   settings.emit({ type: "invalid", id, issues: outcome.issues });
-  if (settings.onInvalid === "reset") return EMPTY;
+  if (settings.onInvalid === "reset") return NO_DATA;
   throw invalid("load session", outcome);
 }
 
@@ -88,7 +87,7 @@ async function fitSchema(schema: Schema, data: Data): Promise<Data> {
   // a mistake in the schema, which is the programmer's
   if ("cause" in outcome) throw outcome.cause;
   // as after a clear: there is nothing that could be invalid
-  if (data.size === 0) return EMPTY;
+  if (data.size === 0) return NO_DATA;
   throw invalid("commit session", outcome);
 }
 

@@ -168,20 +168,16 @@ class Cloner {
  *
  * @param a One value, of those that {@linkcode cloneValue} copies.
  * @param b The other, which may meanwhile hold anything.
+ * @param seen The objects that are being compared; none from outside.
  * @returns Whether nothing distinguishes them.
  */
-export function equalValues(a: unknown, b: unknown): boolean {
-  return Object.is(a, b) ||
-    (isCompound(a) && isCompound(b) && equalObjects(a, b, new Map()));
-}
-
-function equalItems(
+export function equalValues(
   a: unknown,
   b: unknown,
-  seen: Map<object, object>,
+  seen?: Map<object, object>,
 ): boolean {
   return Object.is(a, b) ||
-    (isCompound(a) && isCompound(b) && equalObjects(a, b, seen));
+    (isCompound(a) && isCompound(b) && equalObjects(a, b, seen ?? new Map()));
 }
 
 function equalObjects(
@@ -216,13 +212,13 @@ function equalObjects(
     const error = b as Error;
     return a.name === error.name && a.message === error.message &&
       a.stack === error.stack &&
-      equalItems(a.cause, error.cause, seen);
+      equalValues(a.cause, error.cause, seen);
   }
   if (ArrayBuffer.isView(a)) {
     const view = b as ArrayBufferView;
     return a.byteOffset === view.byteOffset &&
       a.byteLength === view.byteLength &&
-      equalItems(a.buffer, view.buffer, seen);
+      equalValues(a.buffer, view.buffer, seen);
   }
   if (a instanceof ArrayBuffer) {
     return equalBytes(new Uint8Array(a), new Uint8Array(b as ArrayBuffer));
@@ -243,7 +239,7 @@ function equalProperties(
   if (Array.isArray(a) && a.length !== (b as unknown[]).length) return false;
   return keys.every((key, index) =>
     key === others[index] &&
-    equalItems(Reflect.get(a, key), Reflect.get(b, key), seen)
+    equalValues(Reflect.get(a, key), Reflect.get(b, key), seen)
   );
 }
 
@@ -253,5 +249,5 @@ function equalSequences(
   seen: Map<object, object>,
 ): boolean {
   return a.length === b.length &&
-    a.every((item, index) => equalItems(item, b[index], seen));
+    a.every((item, index) => equalValues(item, b[index], seen));
 }

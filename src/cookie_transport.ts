@@ -5,12 +5,9 @@
  */
 
 import { type Cookie, getCookies, setCookie } from "@std/http/cookie";
-import { checkCookieOptions } from "./_cookie_options.ts";
+import { checkCookieOptions, MAX_PAIR_BYTES } from "./_cookie_options.ts";
 import { SessionTooLargeError } from "./errors.ts";
 import { MAX_CANDIDATES, type SessionTransport } from "./session_transport.ts";
-
-/** Browsers ignore cookies whose name and value are longer together (RFC 6265bis §5.6). */
-const MAX_PAIR_BYTES = 4_096;
 
 const SPACE = 0x20;
 const TAB = 0x09;

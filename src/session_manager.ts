@@ -74,12 +74,16 @@ export class SessionManager<
     this.#settings = resolveSettings(options);
     this.#reader = new SessionReader(this.#settings);
     this.#writer = new StoreWriter(this.#settings, this.#reader);
-    this.#watcher = new SessionWatcher(this.#settings, this.#reader);
+    this.#watcher = new SessionWatcher(
+      this.#settings,
+      this.#reader,
+      this.#writer.lineages,
+    );
     this.#server = new RequestServer({
       settings: this.#settings,
       committer: new Committer(this.#writer),
       watcher: this.#watcher,
-      renamings: this.#reader.renamings,
+      renamings: this.#writer.renamings,
     }, new SessionLoader(this.#settings, this.#reader));
   }
 
@@ -185,7 +189,7 @@ export class SessionManager<
     const found = await this.#reader.find(id);
     if ("missing" in found) return undefined;
     const origin = { transport: undefined, vary: [], stale: false };
-    const session = this.#server.attach({ origin, loaded: found });
+    const session = this.#server.sessionOf({ origin, loaded: found });
     try {
       const handle: Session = session.handle;
       const result = await edit(handle);

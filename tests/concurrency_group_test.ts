@@ -296,12 +296,13 @@ Deno.test("Committer.busy is 0 when all commits are through, failed ones include
     const store = new SpyStore(new MemoryStore());
     const settings = resolveSettings({ store, batch });
     const reader = new SessionReader(settings);
-    const committer = new Committer(new StoreWriter(settings, reader));
+    const writer = new StoreWriter(settings, reader);
+    const committer = new Committer(writer);
     const parts = {
       settings,
       committer,
-      watcher: new SessionWatcher(settings, reader),
-      renamings: reader.renamings,
+      watcher: new SessionWatcher(settings, reader, writer.lineages),
+      renamings: writer.renamings,
     };
     const [transport] = settings.transports;
     const origin = { transport, vary: [], stale: false };
