@@ -58,7 +58,7 @@ export function encodeRecord(value: unknown): string {
       return encode(structuredClone(value));
     }
   } catch {
-    // No cause: its message may show what could not be encoded.
+    // no cause: its message may show what could not be encoded
     throw new TypeError(
       "Cannot encode a record: want values that structured clone carries: received one that it does not",
     );
@@ -74,7 +74,7 @@ export function encodeRecord(value: unknown): string {
  */
 export function decodeRecord(text: string): unknown {
   const json: unknown = JSON.parse(text);
-  // Every tag is a key that begins with `$`.
+  // every tag is a key that begins with `$`
   if (!text.includes('"$')) return json;
   try {
     return new Decoder().decode(json);

@@ -31,7 +31,7 @@ export class Decoder {
    */
   decode(json: unknown): unknown {
     const record = this.#create(json);
-    // In the order of the text: an object comes before references to it.
+    // in the order of the text: an object comes before references to it
     for (
       let filling = this.#fillings.at(-1);
       filling !== undefined;

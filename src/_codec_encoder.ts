@@ -190,7 +190,7 @@ function plainObject(value: object): Segments {
 
 function array(value: unknown[]): Segments {
   const keys = Object.keys(value);
-  // An array's own keys begin with its indices, in order.
+  // an array's own keys begin with its indices, in order
   if (
     keys.length !== value.length ||
     keys.length > 0 && keys.at(-1) !== String(value.length - 1)

@@ -46,7 +46,7 @@ function ownProperties(
   for (const key of Object.keys(value)) {
     const item: unknown = Reflect.get(value, key);
     const copy = own(item);
-    // A plain assignment could change the prototype.
+    // a plain assignment could change the prototype
     if (copy !== item) Object.defineProperty(value, key, { value: copy });
   }
 }

@@ -164,8 +164,8 @@ export class KvConnection {
       this.database = source;
     } else if (isPromiseLike(source)) {
       this.#open = () => source;
-      // Whoever uses the store hears of the failure, each time; that nobody has
-      // used it yet must not end the process as an unhandled rejection.
+      // whoever uses the store hears of the failure, each time; that nobody has
+      // used it yet must not end the process as an unhandled rejection
       source.then(undefined, () => {});
     } else {
       throw new TypeError(
@@ -180,7 +180,7 @@ export class KvConnection {
   open(): Promise<KvDatabase> {
     if (this.database !== undefined) return Promise.resolve(this.database);
     return this.#opening ??= this.#connect().finally(() => {
-      // Also after a failure: the next use tries again.
+      // also after a failure: the next use tries again
       this.#opening = undefined;
     });
   }
@@ -275,13 +275,13 @@ export class KvConnection {
 
   async #opened(): Promise<KvDatabase> {
     if (!this.#owned) return await this.#open();
-    // Processes that open one file at the same moment lock each other out.
+    // processes that open one file at the same moment lock each other out
     for (const backoff = new Backoff();;) {
       const opening = Promise.resolve(this.#open());
       try {
         return await answerOf(opening);
       } catch (error) {
-        // Nobody waits for it any more.
+        // nobody waits for it any more
         if (isUnanswered(error)) opening.then((late) => late.close(), () => {});
         await backoff.pause(error);
       }

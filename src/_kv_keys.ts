@@ -71,7 +71,7 @@ export class KvKeys {
 
   /** Returns an upper bound of the size of any key with this id, in bytes. */
   bound(id: string): number {
-    // A code unit is 3 bytes at most in UTF-8; NUL is escaped to 2.
+    // a code unit is 3 bytes at most in UTF-8; NUL is escaped to 2
     return this.#prefixBytes + KEY_OVERHEAD_BYTES + 3 * id.length;
   }
 

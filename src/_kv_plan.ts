@@ -86,7 +86,7 @@ export function planCommit(
   };
   for (const put of commit.put) planPut(plan, keys, put);
   for (const { id, subject } of commit.delete) {
-    // What cannot be a key is not there.
+    // what cannot be a key is not there
     if (!keys.accepts(id)) continue;
     planId(plan, id);
     planDelete(plan, keys.record(id), keys.bound(id));
@@ -199,8 +199,8 @@ function planPut(plan: Plan, keys: KvKeys, put: StorePut): void {
     pieces.forEach((piece, n) => {
       planSet(plan, keys.part(id, parts.generation, n), piece, expireIn);
     });
-    // With several records in one commit, each has the parts of the last large
-    // one in its version: to delete what is not there does no harm.
+    // with several records in one commit, each has the parts of the last large
+    // one in its version: to delete what is not there does no harm
     plan.suffix = formatParts(parts);
     const bound = keys.bound(id) * pieces.length;
     plan.bytes += HEAD_BYTES + frozen.size + bound;

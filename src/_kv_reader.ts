@@ -107,7 +107,7 @@ export class KvReader {
     } catch (error) {
       if (isUnanswered(error)) {
         if (database !== undefined) connection.leftUnanswered(database);
-        // Those in the queue would only wait for the same silence.
+        // those in the queue would only wait for the same silence
         reads.push(...this.#queue.splice(0));
       }
       for (const { reject } of reads) reject(error);
@@ -141,9 +141,9 @@ async function settle(database: KvDatabase, reads: Read[]): Promise<void> {
     const entries = await getMany(database, reads.map(({ key }) => key));
     reads.forEach((read, index) => answer(read, ownEntry(entries, index)));
   } catch (error) {
-    // The time for retries is up.
+    // the time for retries is up
     if (isTransient(error) || isUnanswered(error)) throw error;
-    // Perhaps only one of them cannot be read: let each find out for itself.
+    // perhaps only one of them cannot be read: let each find out for itself
     await Promise.all(
       reads.map((read) =>
         get(database, read.key).then(

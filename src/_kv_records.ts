@@ -73,7 +73,7 @@ export class KvRecords {
         const version = formatVersion(versionstamp, parts);
         return joined && { record: joined.record, version };
       }
-      // Rewritten or deleted since, or gone for good.
+      // rewritten or deleted since, or gone for good
       entry = await this.read(id);
       if (entry.versionstamp === versionstamp) return undefined;
       if (reads === PART_READS) {
@@ -150,7 +150,7 @@ async function* listEntries(
   const { keys, prefix, before, limit } = range;
   if (before === "") return;
   const batchSize = Math.min(limit, LIST_BATCH);
-  // An id that cannot be a key does not bound a scan; the comparison below does.
+  // an id that cannot be a key does not bound a scan; the comparison below does
   let end = before !== undefined && keys.accepts(before) ? before : undefined;
   let backoff: Backoff | undefined;
   for (;;) {
@@ -173,7 +173,7 @@ async function* listEntries(
       }
       return;
     } catch (error) {
-      // On from where it was, if the failure passes by itself.
+      // on from where it was, if the failure passes by itself
       await (backoff ??= new Backoff()).pause(error);
     }
   }

@@ -39,7 +39,7 @@ export async function writeUnchecked(
     const fits = plan.checks.length + ids.length <= writer.checks;
     const entries = await Promise.all(ids.map((id) => records.read(id)));
     const stamps = entries.map(({ versionstamp }) => versionstamp);
-    // These did not change, so it was a check of the plan that did not hold.
+    // these did not change, so it was a check of the plan that did not hold
     if (
       plan.checks.length > 0 &&
       seen?.every((versionstamp, i) => versionstamp === stamps[i])
@@ -64,7 +64,7 @@ export async function writeUnchecked(
       if (result.ok || tries === UNCHECKED_TRIES) return result;
     } catch (error) {
       if (!fits || !hadTooManyChecks(error)) throw error;
-      // It takes fewer than was thought: nothing was written, or even looked at.
+      // it takes fewer than was thought: nothing was written, or even looked at
       seen = undefined;
     }
   }

@@ -117,7 +117,7 @@ function serializeRecord(record: unknown): Uint8Array {
   try {
     return serialize(record);
   } catch {
-    // No cause: V8's message shows what it could not serialise.
+    // no cause: V8's message shows what it could not serialise
     throw notSerializable();
   }
 }
@@ -138,7 +138,7 @@ function copyPlain(
     return { value: walk.copy(record), size: walk.size };
   } catch {
     // NOT_PLAIN, a getter that throws, or nested too deeply: the serialiser
-    // does it, or says what is wrong.
+    // does it, or says what is wrong
     return undefined;
   }
 }
@@ -235,7 +235,7 @@ class PlainWalk {
 
   #array(value: unknown[]): unknown[] {
     const { length } = value;
-    // Holes, or properties beside the elements; if as many of both, a hole shows it.
+    // holes, or properties beside the elements; if as many of both, a hole shows it
     if (Object.keys(value).length !== length) throw NOT_PLAIN;
     const copy: unknown[] = [];
     for (let i = 0; i < length; i++) {
@@ -260,7 +260,7 @@ class PlainWalk {
 
   #bytes(value: Uint8Array): Uint8Array {
     const { buffer, byteLength } = value;
-    // A view is stored with the whole of its buffer, which it may share.
+    // a view is stored with the whole of its buffer, which it may share
     if (
       !(buffer instanceof ArrayBuffer) || buffer.byteLength !== byteLength ||
       buffer.resizable

@@ -51,8 +51,8 @@ export async function watchKey(
     const cancel = () => void reader.cancel().catch(() => {});
     signal.addEventListener("abort", cancel, { once: true });
     try {
-      // The first is the present state: a change only if the key has gone since
-      // it was read last, for a watch takes a while to begin.
+      // the first is the present state: a change only if the key has gone since
+      // it was read last, for a watch takes a while to begin
       let first = true;
       for (;;) {
         const { done, value } = await reader.read();
@@ -66,7 +66,7 @@ export async function watchKey(
       cancel();
     }
   } catch {
-    // See above.
+    // see above
   }
 }
 

@@ -136,7 +136,7 @@ export class KvWriter {
           bytes + plan.bytes <= ATOMIC_LIMIT_BYTES &&
           keyBytes + plan.keyBytes <= ATOMIC_KEY_LIMIT_BYTES
       );
-      // Those left behind also keep others of their ids from overtaking them.
+      // those left behind also keep others of their ids from overtaking them
       for (const id of plan.ids) ids.add(id);
       if (!fits) {
         rest.push(write);
@@ -187,13 +187,13 @@ export class KvWriter {
       failed = { error };
       const news = hadTooManyChecks(error) &&
         this.#connection.tookTooManyChecks();
-      // Back to the queue, to be grouped anew.
+      // back to the queue, to be grouped anew
       if (news && group.length > 1) return void this.#queue.unshift(...group);
     }
     const silent = isUnanswered(failed?.error);
     if (silent) {
       this.#connection.leftUnanswered(database);
-      // Those in the queue would only wait for the same silence.
+      // those in the queue would only wait for the same silence
       group.push(...this.#queue.splice(0));
     }
     if (group.length === 1 || silent || isTransient(failed?.error)) {

@@ -89,7 +89,7 @@ function planPut({ id, record, expireIn, subject }: StorePut): PlannedPut {
 }
 
 function checkSize(text: string): void {
-  // No code unit takes more than three bytes.
+  // no code unit takes more than three bytes
   if (text.length * 3 <= RECORD_LIMIT_BYTES) return;
   const size = new TextEncoder().encode(text).length;
   if (size <= RECORD_LIMIT_BYTES) return;

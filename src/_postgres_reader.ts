@@ -90,7 +90,7 @@ export class PostgresReader {
       const found = new Map(rows.map((row) => [row[0], row]));
       for (const { id, resolve } of reads) {
         const row = found.get(id);
-        // Decoded for each reader: copies are not shared.
+        // decoded for each reader: copies are not shared
         resolve(row && toVersioned(row[1] as string, row[2] as string));
       }
     } catch (error) {

@@ -201,7 +201,7 @@ export async function commitReserved(
   let verdict: Verdict = { failed: new Set([0]), watched: [] };
   try {
     await sql.begin(async (transaction) => {
-      // As ever, locks come before new rows.
+      // as ever, locks come before new rows
       await select(transaction, statements.lock, [toArray([...plan.ids])]);
       const rows = await select(transaction, statements.reserve, [
         ids,

@@ -40,9 +40,9 @@ export class PostgresWatch {
     this.#marks = new Batches(async (marked) => {
       const ids = marked.filter((id) => this.has(id));
       if (ids.length === 0) return;
-      // If it fails, there are the polls.
+      // if it fails, there are the polls
       await select(sql, mark, [toArray(ids)]).catch(() => {});
-      // They may have changed before they were marked.
+      // they may have changed before they were marked
       for (const id of ids) this.#call(id);
     });
     this.#news = new Batches((ids) =>
@@ -81,14 +81,14 @@ export class PostgresWatch {
     const listening = Promise.resolve(this.#sql.listen(
       this.#channel,
       (id) => this.#call(id),
-      // Also when a lost connection is there again: much may have happened.
+      // also when a lost connection is there again: much may have happened
       () => {
         this.#heard = this.#listening === listening;
         for (const id of this.#watchers.keys()) this.#marks.add(id);
       },
     )).then(({ unlisten }) => unlisten);
     this.#listening = listening;
-    // A failure is left to the driver, which goes on trying, and to the polls.
+    // a failure is left to the driver, which goes on trying, and to the polls
     listening.catch(() => {});
   }
 
@@ -104,7 +104,7 @@ export class PostgresWatch {
 
   #call(id: string): void {
     for (const watcher of this.#watchers.get(id) ?? []) {
-      // Not in the middle of the driver: a callback may throw.
+      // not in the middle of the driver: a callback may throw
       queueMicrotask(() => {
         if (this.#watchers.get(id)?.has(watcher)) watcher.changed();
       });

@@ -117,7 +117,7 @@ export class PostgresWriter {
         (first === undefined ||
           group.length < GROUP_COMMITS && size + plan.size <= GROUP_BYTES &&
             first.plan.vacant.length === 0 && plan.vacant.length === 0);
-      // Those left behind also keep others of their ids from overtaking them.
+      // those left behind also keep others of their ids from overtaking them
       for (const id of plan.ids) ids.add(id);
       if (!fits) {
         rest.push(write);
@@ -151,7 +151,7 @@ export class PostgresWriter {
       }
     } catch (error) {
       if (group.length > 1 && isRefusal(error)) {
-        // Perhaps because of one of them: let each find out for itself.
+        // perhaps because of one of them: let each find out for itself
         await Promise.all(group.map((write) => this.#settle([write])));
         return;
       }

@@ -237,7 +237,7 @@ export function maxAgeOf(
 }
 
 /** Says whether the client should keep its cookie for longer, or for less long, than it was told. */
-export function isProlonged(
+export function lifetimeChanged(
   before: SessionRecord,
   after: SessionRecord,
 ): boolean {

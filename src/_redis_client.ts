@@ -92,7 +92,7 @@ export class RedisScript {
     try {
       return await client.evalSha(this.#sha1, options);
     } catch (error) {
-      // Nothing has run: the server was restarted, or is another one.
+      // nothing has run: the server was restarted, or is another one
       if (!(error instanceof Error && error.message.startsWith("NOSCRIPT"))) {
         throw error;
       }

@@ -61,7 +61,7 @@ export function toCall(
 
 function encode({ record }: StorePut, limit: number): string {
   const text = encodeRecord(record);
-  // A code unit is 3 bytes at most.
+  // a code unit is 3 bytes at most
   if (text.length * 3 <= limit) return text;
   const size = Buffer.byteLength(text);
   if (size <= limit) return text;

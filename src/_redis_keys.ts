@@ -40,7 +40,7 @@ export class RedisKeys {
 
   /** Returns the key of the index of a subject's records. */
   subject(subject: string): string {
-    // Over code units, not UTF-8: lone surrogates stay distinct.
+    // over code units, not UTF-8: lone surrogates stay distinct
     const hash = createHash("sha256").update(subject, "utf16le");
     return `${this.#prefix}:subject:${hash.digest("base64url")}`;
   }

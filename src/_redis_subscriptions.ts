@@ -57,7 +57,7 @@ export class RedisSubscriptions {
       connection = this.#client.duplicate?.();
       if (connection === undefined) return;
       this.#connection = connection;
-      // Without a listener, an error would end the process.
+      // without a listener, an error would end the process
       connection.on("error", () => {});
       connection.on("terminated", () => this.#forget(connection));
       await connection.connect();
@@ -65,7 +65,7 @@ export class RedisSubscriptions {
       this.#forget(connection);
       return;
     }
-    // Nobody listens any more: what is closed while it connects may open yet.
+    // nobody listens any more: what is closed while it connects may open yet
     if (this.#connection !== connection) return close(connection);
     this.#connected = true;
     connection.on("ready", () => this.#notify([...this.#listeners.keys()]));
@@ -80,7 +80,7 @@ export class RedisSubscriptions {
   }
 
   async #subscribe(channels: string[]): Promise<void> {
-    // The answer to an earlier UNSUBSCRIBE would take the new listener with it.
+    // the answer to an earlier UNSUBSCRIBE would take the new listener with it
     for (const channel of channels) {
       for (
         let left = this.#leaving.get(channel);
@@ -89,7 +89,7 @@ export class RedisSubscriptions {
       ) await left;
     }
     const wanted = channels.filter((channel) => this.#listeners.has(channel));
-    // Until it is connected, the channels wait in the list of listeners.
+    // until it is connected, the channels wait in the list of listeners
     if (this.#connection === undefined || !this.#connected) return;
     if (wanted.length === 0) return;
     try {
@@ -99,7 +99,7 @@ export class RedisSubscriptions {
       );
       this.#notify(wanted);
     } catch {
-      // See above.
+      // see above
     }
   }
 
@@ -131,6 +131,6 @@ function close(connection: RedisSubscriber): void {
   try {
     connection.destroy();
   } catch {
-    // It is closed already.
+    // it is closed already
   }
 }

@@ -34,7 +34,7 @@ export function toValue(text: string, version: string): string {
  */
 export function fromValue(value: unknown): VersionedRecord | undefined {
   if (value === null || value === undefined) return undefined;
-  // A client may be configured to return buffers.
+  // a client may be configured to return buffers
   const text = String(value);
   const end = text.indexOf('"', VERSION_START);
   if (!text.startsWith(HEAD) || !text.startsWith(MIDDLE, end)) return undefined;

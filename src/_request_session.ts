@@ -6,7 +6,7 @@
 
 import type { Changes } from "./_changes.ts";
 import {
-  isProlonged,
+  lifetimeChanged,
   type Lifetimes,
   maxAgeOf,
   type SessionRecord,
@@ -260,7 +260,7 @@ export class RequestSession implements SessionIo {
     const newToken = before === undefined || stale || before.id !== state.id ||
       before.hops.length > 0;
     const newLifetime = before?.record.persistent !== record.persistent ||
-      (record.persistent && isProlonged(before.record, record));
+      (record.persistent && lifetimeChanged(before.record, record));
     if (newToken || newLifetime) {
       this.issue(
         this.settings.codec.format(transport.name, state.id, secret),

@@ -5,7 +5,7 @@
  */
 
 import { unbuildable, unsendable } from "./_misuse.ts";
-import { isProlonged, touchDue, touched } from "./_record.ts";
+import { lifetimeChanged, touchDue, touched } from "./_record.ts";
 import type { Answer } from "./_request_parts.ts";
 import type { RequestSession } from "./_request_session.ts";
 import type { SessionLinks } from "./_session_links.ts";
@@ -76,7 +76,8 @@ function mayTell(
   return origin.stale || hops.length > 0 ||
     touchDue(record, now, settings) && (
         settings.cipher !== undefined ||
-        record.persistent && isProlonged(record, touched(record, now, settings))
+        record.persistent &&
+          lifetimeChanged(record, touched(record, now, settings))
       );
 }
 

@@ -83,42 +83,23 @@ export function listSessions(
   if (subject !== undefined) checkType(action, "subject", subject, "string");
   if (cursor !== undefined) checkType(action, "cursor", cursor, "string");
   checkLimit(limit);
-  return generate(settings, subject, limit, cursor);
+  return livingSessions(settings, subject, limit, cursor);
 }
 
-async function* generate(
+/** Reads living sessions; what has expired, was replaced, or is corrupt is passed over. */
+async function* livingSessions(
   settings: Settings,
   subject: string | undefined,
   limit: number,
   cursor: string | undefined,
 ): AsyncGenerator<SessionInfo> {
   let left = limit;
-  for await (
-    const { id, record } of livingSessions(settings, subject, cursor)
-  ) {
-    yield infoOf(id, record, settings);
-    if (--left === 0) return;
-  }
-}
-
-/**
- * Reads the records of living sessions, newest first.
- *
- * What has expired, was replaced, or is corrupt is passed over.
- */
-export async function* livingSessions(
-  settings: Settings,
-  subject?: string,
-  before?: string,
-): AsyncGenerator<{ id: string; record: SessionRecord }> {
-  for await (
-    const { id, record } of readRecords(settings, subject, before)
-  ) {
+  for await (const { id, record } of readRecords(settings, subject, cursor)) {
     if ("forward" in record) continue;
     const now = settings.now();
-    if (expiredBy(record, now, now, settings) === undefined) {
-      yield { id, record };
-    }
+    if (expiredBy(record, now, now, settings) !== undefined) continue;
+    yield infoOf(id, record, settings);
+    if (--left === 0) return;
   }
 }
 

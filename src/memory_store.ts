@@ -146,7 +146,7 @@ export class MemoryStore implements SessionStore {
     checkLimit(limit);
     let { before } = options;
     for (let left = limit; left > 0;) {
-      // Looked up anew each time: anything may have changed since the last.
+      // looked up anew each time: anything may have changed since the last
       const ids = subject === undefined
         ? this.#ids
         : this.#subjects.get(subject) ?? [];
@@ -184,7 +184,7 @@ export class MemoryStore implements SessionStore {
   #commit(commit: StoreCommit): StoreCommitResult {
     const now = Date.now();
     const version = String(this.#commits + 1);
-    // Whatever can throw comes before the first change.
+    // whatever can throw comes before the first change
     const entries = commit.put.map((put) => toEntry(put, version, now));
     for (const { id, version } of commit.check) {
       if ((this.#find(id, now)?.version ?? null) !== version) {
@@ -256,7 +256,7 @@ export class MemoryStore implements SessionStore {
 
   #notify(id: string): void {
     for (const watcher of this.#watchers.get(id) ?? []) {
-      // Not in the middle of the commit: a callback may commit, or throw.
+      // not in the middle of the commit: a callback may commit, or throw
       queueMicrotask(() => {
         if (this.#watchers.get(id)?.has(watcher)) watcher.changed();
       });
@@ -296,7 +296,7 @@ function position(ids: readonly string[], id: string): number {
 
 function insert(ids: string[], id: string): void {
   const last = ids.at(-1);
-  // New ids are almost always the greatest: they begin with the time.
+  // new ids are almost always the greatest: they begin with the time
   if (last === undefined || last < id) ids.push(id);
   else ids.splice(position(ids, id), 0, id);
 }

@@ -220,7 +220,7 @@ export class PostgresStore implements SessionStore {
    *   have taken place.
    */
   async commit(commit: StoreCommit): Promise<StoreCommitResult> {
-    // Synchronous: the records are copied before the caller can change them.
+    // synchronous: the records are copied before the caller can change them
     const plan = planCommit(commit);
     return plan === undefined ? { ok: false } : await this.#writer.write(plan);
   }

@@ -49,18 +49,6 @@ export type {
   RedisEvalOptions,
   RedisSubscriber,
 } from "./_redis_client.ts";
-export type {
-  ListedRecord,
-  SessionStore,
-  StoreCheck,
-  StoreCommit,
-  StoreCommitResult,
-  StoreDelete,
-  StoredRecord,
-  StoreListOptions,
-  StorePut,
-  VersionedRecord,
-} from "./session_store.ts";
 
 /** Largest string that Redis keeps, short of what surrounds a record in it. */
 const LARGEST_RECORD_BYTES = 536_870_912 - 64;
@@ -222,7 +210,7 @@ export class RedisStore implements SessionStore {
    */
   async commit(commit: StoreCommit): Promise<StoreCommitResult> {
     const version = nextNonce();
-    // Synchronous: the records are encoded before the caller can change them.
+    // synchronous: the records are encoded before the caller can change them
     const call = toCall(commit, version, this.#keys, this.#maxRecordBytes);
     const done = await COMMIT_SCRIPT.run(this.#client, call);
     return Number(done) === 1 ? { ok: true, version } : { ok: false };

@@ -74,7 +74,7 @@ export class CookieJar {
       (!cookie.secure || isTrusted(url))
     );
     if (matching.length === 0) return undefined;
-    // The sort is stable: cookies with equally long paths stay oldest first.
+    // the sort is stable: cookies with equally long paths stay oldest first
     return matching.sort((a, b) => b.path.length - a.path.length)
       .map(({ name, value }) => name === "" ? value : `${name}=${value}`)
       .join("; ");
@@ -96,7 +96,7 @@ export class CookieJar {
     ]);
     const { createdAt } = this.#cookies.get(key) ?? cookie;
     this.#cookies.set(key, { ...cookie, createdAt });
-    // One that has expired already deletes what it has just replaced.
+    // one that has expired already deletes what it has just replaced
     this.all();
   }
 
@@ -104,7 +104,7 @@ export class CookieJar {
     const { name, value, attributes } = parsed;
     const host = url.hostname;
     const domain = attributes.get("domain")?.replace(/^\./, "").toLowerCase();
-    // Without a list of public suffixes: a name without a dot is taken for one.
+    // without a list of public suffixes: a name without a dot is taken for one
     const hostOnly = !domain || (domain === host && !domain.includes("."));
     if (domain && !hostOnly) {
       if (!domain.includes(".") || !isWithin(host, domain)) return undefined;
@@ -142,7 +142,7 @@ export class CookieJar {
 }
 
 function breaksPrefix(cookie: TestCookie, parsed: ParsedSetCookie): boolean {
-  // Without a name, the value would be read back as a name.
+  // without a name, the value would be read back as a name
   const text = (cookie.name === "" ? cookie.value : cookie.name).toLowerCase();
   const named = cookie.name !== "";
   if (text.startsWith("__secure-")) return !(named && cookie.secure);

@@ -87,7 +87,7 @@ function compareProperties(
   path: string,
   pairs: Pairs,
 ): string | undefined {
-  // The order of properties is not compared: some databases change it.
+  // the order of properties is not compared: some databases change it
   for (const key of Reflect.ownKeys(expected)) {
     if (!Object.hasOwn(actual, key)) {
       return `${path}: want a property ${show(key)}: received none`;
@@ -141,7 +141,7 @@ function show(value: unknown): string {
   if (Object.is(value, -0)) return "-0";
   if (typeof value === "bigint") return `${value}n`;
   if (isObject(value)) {
-    // Not the tag: a Buffer has that of a Uint8Array.
+    // not the tag: a Buffer has that of a Uint8Array
     return `${Object.getPrototypeOf(value)?.constructor.name} object`;
   }
   if (typeof value !== "string") return String(value);

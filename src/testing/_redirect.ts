@@ -44,7 +44,7 @@ export async function follow(
 
 /** Lets go of a body that nobody will read. */
 export function discard(response: Response): void {
-  // Not awaited: the other branch of a tee may keep it from ever settling.
+  // not awaited: the other branch of a tee may keep it from ever settling
   response.body?.cancel().catch(() => {});
 }
 

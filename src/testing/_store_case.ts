@@ -82,12 +82,12 @@ export async function readDuring(
 ): Promise<void> {
   let writing = true;
   const ended = writer.finally(() => writing = false);
-  // Awaited below; until then its failure is not an unhandled rejection.
+  // awaited below; until then its failure is not an unhandled rejection
   ended.catch(() => {});
   try {
     for (let reads = 1; writing; reads++) {
       await readOnce();
-      // Lets timers and sockets have their turn, however fast the store is.
+      // lets timers and sockets have their turn, however fast the store is
       if (reads % 10 === 0) await sleep(0);
     }
   } finally {

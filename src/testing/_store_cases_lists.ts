@@ -22,7 +22,7 @@ export const LIST_CASES: readonly StoreCase[] = [
       const ids = newIds(12);
       const shuffled = [5, 0, 11, 3, 8, 1, 10, 2, 7, 4, 9, 6];
       for (const n of shuffled) await put(store, ids[n] ?? "", n, "alice");
-      // Order is by id, not by time of the last write.
+      // order is by id, not by time of the last write
       await put(store, ids[0] ?? "", "again", "alice");
       for (const scope of SCOPES) {
         await assertListed(store, scope, ids.toReversed(), "newest first");
@@ -151,7 +151,7 @@ export const LIST_CASES: readonly StoreCase[] = [
         const iterator = store.list(scope)[Symbol.asyncIterator]();
         await iterator.next();
         await iterator.return?.();
-        // Never iterated at all.
+        // never iterated at all
         store.list(scope);
       }
       await assertListed(store, undefined, ids.reverse(), "after a break");
@@ -168,7 +168,7 @@ export const LIST_CASES: readonly StoreCase[] = [
         for await (const { id } of store.list(scope)) {
           seen.push(id);
           if (seen.length % 5 !== 0) continue;
-          // One that was shown, one that was not, and a new one.
+          // one that was shown, one that was not, and a new one
           for (const victim of [id, ids[ids.indexOf(id) - 2] ?? ""]) {
             gone.add(victim);
             const change = { delete: [{ id: victim, subject: "alice" }] };

@@ -45,7 +45,7 @@ export const SIZE_CASES: readonly StoreCase[] = [
     rule: "size",
     async run(store, { largestRecord }) {
       for (const base of [64 * KIB, 128 * KIB]) {
-        // Wherever the encoding adds up to 64 KiB sharp, these pass the edge.
+        // wherever the encoding adds up to 64 KiB sharp, these pass the edge
         for (let size = base - 40; size <= base + 4; size++) {
           if (size > largestRecord) return;
           const id = newId();
@@ -233,7 +233,7 @@ async function commitHuge(
 }
 
 function assertTooLarge(error: unknown): void {
-  // By name, not by class: a bundle may hold the class twice.
+  // by name, not by class: a bundle may hold the class twice
   const { name, size, limit } = error as Record<string, unknown>;
   if (name !== "SessionTooLargeError") throw error;
   assert(

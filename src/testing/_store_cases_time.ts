@@ -40,7 +40,7 @@ export const TIME_CASES: readonly StoreCase[] = [
         await assertListed(store, { subject: "alice" }, expected, because);
         await assertListed(store, undefined, expected, because);
       } catch (error) {
-        // On a slow machine the records may be gone by right.
+        // on a slow machine the records may be gone by right
         if (performance.now() - start < 1_500) throw error;
       }
     },
@@ -58,7 +58,7 @@ export const TIME_CASES: readonly StoreCase[] = [
       await commit(store, { put: puts(700) }, "it has no checks");
       await commit(store, { put: puts(600_000) }, "it has no checks");
       await sleep(1_000);
-      // Some stores drop what is due when they write.
+      // some stores drop what is due when they write
       await put(store, newId(), "another");
       const because = "after a second put with a longer expireIn";
       await assertStored(store, small, { record: "small" }, because);
@@ -81,7 +81,7 @@ export const TIME_CASES: readonly StoreCase[] = [
         );
         ids.unshift(id);
       }
-      // A timer of more than 2 ** 31 ms fires at once.
+      // a timer of more than 2 ** 31 ms fires at once
       await sleep(20);
       await put(store, newId(), "another");
       const because = "when expireIn is measured in days";

@@ -124,7 +124,7 @@ const VALUES: Record<string, () => StoredRecord> = {
   "unicode in strings":
     () => ["\u00e9", "e\u0301", "\u{1f36a}", "\ufeff", "\u2028"],
   "odd keys in objects": () =>
-    // Only JSON.parse and the like make an own property of __proto__.
+    // only JSON.parse and the like make an own property of __proto__
     JSON.parse(
       `{${ODD_KEYS.map((key) => `${JSON.stringify(key)}:{"admin":1}`)}}`,
     ),

@@ -147,7 +147,7 @@ interface Runtime {
 
 function findRegistrar(): TestRegistrar {
   const { Deno, process } = globalThis as Runtime;
-  // Synchronous, unlike import(): some runners want all tests at once.
+  // synchronous, unlike import(): some runners want all tests at once
   const test = Deno?.test ?? process?.getBuiltinModule?.("node:test")?.test;
   if (test === undefined) {
     throw new TypeError(
