@@ -90,6 +90,7 @@ export type {
   KeyOf,
   LoginOptions,
   Session,
+  SessionSocket,
   UntypedData,
   UntypedKey,
   ValueOf,

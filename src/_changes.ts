@@ -150,7 +150,8 @@ export function applyChanges(
  * @param next The callback.
  * @param base The current value.
  * @returns A copy of what it returned.
- * @throws {TypeError} If it returned a promise, or what cannot be stored.
+ * @throws {TypeError} If it returned a promise, or what cannot be stored, or nothing after a
+ *   change of the copy in place.
  */
 export function runUpdate(
   key: string,
@@ -158,7 +159,8 @@ export function runUpdate(
   base: unknown,
 ): unknown {
   const action = "update session value";
-  const result = next(cloneValue(base, action, key));
+  const copy = cloneValue(base, action, key);
+  const result = next(copy);
   if (
     typeof (result as { then?: unknown } | null | undefined)?.then ===
       "function"
@@ -169,6 +171,13 @@ export function runUpdate(
       `Cannot ${action} ${
         JSON.stringify(key)
       }: want a synchronous callback, which may run again: received a promise`,
+    );
+  }
+  if (result === undefined && !equalValues(base, copy)) {
+    throw new TypeError(
+      `Cannot ${action} ${
+        JSON.stringify(key)
+      }: want the callback to return the next value: received undefined, and a change in place of the copy`,
     );
   }
   return cloneValue(result, action, key);

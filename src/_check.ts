@@ -88,13 +88,18 @@ export function checkType(
  */
 export function checkName(action: string, name: string, value: unknown): void {
   checkType(action, name, value, "string");
-  if (!NAME.test(value as string)) {
+  if (!isName(value as string)) {
     throw new TypeError(
       `Cannot ${action}: "${name}" must be a token of RFC 9110 (letters, digits, !#$%&'*+-.^_\`|~): received ${
         JSON.stringify(value)
       }`,
     );
   }
+}
+
+/** Says whether a text is a token of RFC 9110. */
+export function isName(text: string): boolean {
+  return NAME.test(text);
 }
 
 /** Says what is being done, and to which key; what is no string may be user data. */

@@ -74,7 +74,7 @@ export function signedIn(
   return {
     ...record,
     subject,
-    label,
+    label: label ?? (record.subject === subject ? record.label : undefined),
     authenticatedAt: now,
     lastSeenAt: now,
     expiresAt,

@@ -33,7 +33,7 @@ export class KvKeys {
    * @param prefix What every key starts with.
    * @throws {TypeError} If the prefix is not a key, or too long.
    */
-  constructor(prefix: KvKey) {
+  constructor(prefix: readonly unknown[]) {
     if (
       !Array.isArray(prefix) || prefix.length === 0 || !prefix.every(isKeyPart)
     ) {

@@ -12,6 +12,7 @@ import {
 } from "./_changes.ts";
 import { remembersNonce } from "./_nonce.ts";
 import {
+  capped,
   cookieEndsEarly,
   type SessionRecord,
   touchDue,
@@ -96,7 +97,7 @@ export async function mergeJobs(
       return settle(applied, current, current.record, now);
     }
     const record = {
-      ...(touch ? touched(merged, now, settings) : merged),
+      ...(touch ? touched : capped)(merged, now, settings),
       nonce: settings.nonces.remember(nonce, current.record.nonce),
     };
     const { id, version } = current;

@@ -106,8 +106,12 @@ export function parseRecord(
     isTime(record.createdAt) && isTime(record.lastSeenAt) &&
     isTime(record.endsAt) && record.expiresAt <= record.endsAt &&
     (record.authenticatedAt === undefined || isTime(record.authenticatedAt)) &&
-    typeof record.nonce === "string" && allText(record.data.keys());
-  return valid ? record as SessionRecord : undefined;
+    isOptionalText(record.nonce) && allText(record.data.keys());
+  if (!valid) return undefined;
+  // one that was put there by hand remembers no commits
+  return (record.nonce === undefined
+    ? { ...record, nonce: "" }
+    : record) as SessionRecord;
 }
 
 /** Whole milliseconds: nothing else was ever written, nor can be counted with. */
@@ -267,13 +271,24 @@ export function bounded(
     : { ...record, expiresAt: latest };
 }
 
+/** Lets a record from a clock that goes ahead live no longer than ours allows. */
+export function capped(
+  record: SessionRecord,
+  now: number,
+  { absoluteTimeout }: Lifetimes,
+): SessionRecord {
+  const endsAt = now + absoluteTimeout;
+  if (record.endsAt <= endsAt) return record;
+  return { ...record, endsAt, expiresAt: Math.min(record.expiresAt, endsAt) };
+}
+
 /** Moves the idle expiry of a record on; never past its absolute one. */
 export function touched(
   record: SessionRecord,
   now: number,
   lifetimes: Lifetimes,
 ): SessionRecord {
-  const endsAt = Math.min(record.endsAt, now + lifetimes.absoluteTimeout);
+  const { endsAt } = capped(record, now, lifetimes);
   const expiresAt = Math.min(now + lifetimes.idleTimeout, endsAt);
   return { ...record, lastSeenAt: now, expiresAt, endsAt };
 }

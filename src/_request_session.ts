@@ -26,6 +26,7 @@ import type { StoredSession } from "./_session_reader.ts";
 import type { Settings } from "./_settings.ts";
 import { traced } from "./_trace.ts";
 import { SessionClosedError, SessionStoreError } from "./errors.ts";
+import type { SessionSocket } from "./session.ts";
 import { generateSecret } from "./token.ts";
 
 /** Up to this length, in characters, every name leaves room for a token in a cookie. */
@@ -114,7 +115,7 @@ export class RequestSession implements SessionIo {
     return this.#link("get session signal").signal;
   }
 
-  attach(socket: WebSocket): void {
+  attach(socket: SessionSocket): void {
     this.#link("attach socket").attach(socket);
   }
 

@@ -9,6 +9,7 @@ import { lifetimeChanged, touchDue, touched } from "./_record.ts";
 import type { Answer } from "./_request_parts.ts";
 import type { RequestSession } from "./_request_session.ts";
 import type { SessionLinks } from "./_session_links.ts";
+import { assertSynchronous } from "./_transports.ts";
 import type { SessionTransport } from "./session_transport.ts";
 
 /**
@@ -86,8 +87,12 @@ function write(
   transport: SessionTransport,
   answer: Answer,
 ): void {
-  if (answer.type === "clear") transport.clear(headers);
-  else transport.write(headers, answer.token, answer.lifetime);
+  const { type } = answer;
+  const method = type === "clear" ? "clear" : "write";
+  const result: unknown = type === "clear"
+    ? transport.clear(headers)
+    : transport.write(headers, answer.token, answer.lifetime);
+  assertSynchronous(transport, method, result);
   headers.set("cache-control", "no-store");
 }
 

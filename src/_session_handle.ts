@@ -18,7 +18,7 @@ import { bounded, NO_DATA, type SessionRecord } from "./_record.ts";
 import { SessionData } from "./_session_data.ts";
 import { SessionFlash } from "./_session_flash.ts";
 import type { LoadedState, SessionIo } from "./_session_io.ts";
-import type { LoginOptions, Session } from "./session.ts";
+import type { LoginOptions, Session, SessionSocket } from "./session.ts";
 
 type Status = "open" | "committed" | "destroyed" | "discarded";
 
@@ -219,10 +219,10 @@ export class SessionHandle implements Session {
     return this.#io.signal;
   }
 
-  attach(socket: WebSocket): void {
+  attach(socket: SessionSocket): void {
     this.#accessed = true;
     if (
-      typeof (socket as Partial<WebSocket> | null)?.addEventListener !==
+      typeof (socket as Partial<SessionSocket> | null)?.addEventListener !==
         "function"
     ) throw noSocket(socket);
     this.#io.attach(socket);
@@ -242,16 +242,20 @@ export class SessionHandle implements Session {
   seal(): Changes {
     const operations = this.#data.collect();
     this.close();
+    const identity = this.#identity;
+    const isSame = identity === undefined &&
+      this.#persistent === this.#record?.persistent;
+    const persistent = isSame ? undefined : this.#persistent;
     if (
       operations.length === 0 && this.#flash === undefined &&
-      this.#persistent === undefined && this.#identity === undefined
+      persistent === undefined && identity === undefined
     ) return NO_CHANGES;
     return {
       operations,
       flashed: this.#flash?.flashed ?? NO_CHANGES.flashed,
       taken: this.#flash?.taken ?? NO_CHANGES.taken,
-      persistent: this.#persistent,
-      identity: this.#identity,
+      persistent,
+      identity,
     };
   }
 

@@ -5,6 +5,7 @@
  */
 
 import type { Lifetimes, SessionRecord } from "./_record.ts";
+import type { SessionSocket } from "./session.ts";
 
 /** What a handle needs from outside. */
 export interface SessionIo {
@@ -23,7 +24,7 @@ export interface SessionIo {
   /** Aborts when the session ends. */
   readonly signal: AbortSignal;
   /** Closes a socket when the session ends. */
-  attach(socket: WebSocket): void;
+  attach(socket: SessionSocket): void;
 }
 
 /** A session as loaded: its id, its record, and its data as the schema sees it. */

@@ -8,6 +8,7 @@ import type { LoadedState } from "./_session_io.ts";
 import type { SessionWatcher, Watcher } from "./_session_watcher.ts";
 import { SessionClosedError, SessionEndedError } from "./errors.ts";
 import type { EndReason } from "./events.ts";
+import type { SessionSocket } from "./session.ts";
 
 /** States of a socket (WHATWG WebSockets §3): not every runtime has the global constants. */
 const CONNECTING = 0;
@@ -81,7 +82,7 @@ export class SessionLinks {
    *
    * @param socket The socket.
    */
-  attach(socket: WebSocket): void {
+  attach(socket: SessionSocket): void {
     if (socket.readyState === OPEN) this.#hold(socket);
     else if (socket.readyState === CONNECTING) {
       socket.addEventListener("open", () => this.#hold(socket), { once: true });
@@ -116,7 +117,7 @@ export class SessionLinks {
     for (const link of this.#links) this.#unlink(link);
   }
 
-  #hold(socket: WebSocket): void {
+  #hold(socket: SessionSocket): void {
     const link = this.#link((reason) =>
       socket.close(SOCKET_CLOSE_CODE, `session ended: ${reason}`)
     );

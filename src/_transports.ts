@@ -4,7 +4,7 @@
  * @module
  */
 
-import { describeType, wrongOption } from "./_check.ts";
+import { describeType, describeValue, isName, wrongOption } from "./_check.ts";
 import { cookieTransport } from "./cookie_transport.ts";
 import type { SessionOptions } from "./session_options.ts";
 import type { SessionTransport } from "./session_transport.ts";
@@ -76,6 +76,28 @@ export function misread(
   );
 }
 
+/**
+ * Makes sure that a transport is done with a token when it returns.
+ *
+ * @param transport The transport.
+ * @param method What was called.
+ * @param received What it returned.
+ * @throws {TypeError} If that is a promise: the response would leave without the token.
+ */
+export function assertSynchronous(
+  { name }: SessionTransport,
+  method: "write" | "clear",
+  received: unknown,
+): void {
+  if (!(received instanceof Promise)) return;
+  received.catch(() => {}); // it is refused, so nobody else will handle its rejection
+  throw new TypeError(
+    `Cannot respond: "${method}" of transport ${
+      JSON.stringify(name)
+    } must be synchronous: received a promise`,
+  );
+}
+
 function isList(
   transport: SessionTransport | readonly SessionTransport[],
 ): transport is readonly SessionTransport[] {
@@ -96,5 +118,15 @@ function checkTransport(transport: Partial<SessionTransport>): void {
       "have name, vary, read, write and clear",
       describeType(transport),
     );
+  }
+  const { vary = [], persistent } = transport;
+  for (const name of [vary].flat()) {
+    if (name === "*" || isName(name)) continue;
+    const want = `have names of headers, or "*", as "vary"`;
+    throw wrongOption(ACTION, "transport", want, describeValue(name));
+  }
+  if (persistent !== undefined && typeof persistent !== "boolean") {
+    const want = `have a boolean as "persistent", or none`;
+    throw wrongOption(ACTION, "transport", want, describeValue(persistent));
   }
 }

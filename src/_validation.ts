@@ -100,7 +100,8 @@ async function validate(schema: Schema, data: Data): Promise<Outcome> {
   let output: unknown;
   try {
     const result = await schema["~standard"].validate(copy);
-    if (result?.issues !== undefined) {
+    // some libraries say null for none
+    if (result?.issues !== undefined && result.issues !== null) {
       return { issues: Array.from(result.issues, copyIssue) };
     }
     output = result?.value;

@@ -45,6 +45,9 @@ export type Duration =
     readonly milliseconds?: number;
   };
 
+/** Relative error of a sum of a few products (IEEE 754 binary64). */
+const ROUNDING = 8 * Number.EPSILON;
+
 /**
  * Converts a duration to milliseconds.
  *
@@ -53,7 +56,7 @@ export type Duration =
  * @param duration Milliseconds, `{ days, hours, … }`, or a `Temporal.Duration`.
  * @returns The milliseconds: finite, maybe negative or fractional.
  * @throws {TypeError} If it is neither a number nor an object of known units,
- *   at least one, each a number.
+ *   at least one of them set, each a number.
  * @throws {RangeError} If a number in it is not finite, or if a
  *   `Temporal.Duration` has years or months.
  */
@@ -93,7 +96,8 @@ function withoutCalendar(
 function withKnownUnits(duration: object): Readonly<Record<string, number>> {
   const known = Object.keys(UNIT_MS);
   const unknown = Object.keys(duration).find((key) => !known.includes(key));
-  if (unknown !== undefined || Object.keys(duration).length === 0) {
+  const isBlank = Object.values(duration).every((value) => value === undefined);
+  if (unknown !== undefined || isBlank) {
     throw new TypeError(
       `Cannot read the duration: want one or more of ${known.join(", ")}: ` +
         `received ${unknown === undefined ? "none" : JSON.stringify(unknown)}`,
@@ -111,7 +115,14 @@ function sum(
     const value: unknown = Reflect.get(duration, unit);
     if (value !== undefined) total += finite(value, unit) * milliseconds;
   }
-  return finite(total, "milliseconds");
+  return wholeIfMeant(finite(total, "milliseconds"));
+}
+
+/** Takes back what binary fractions add: 1.1 hours are 3,960,000 ms, and not 5e-10 more. */
+function wholeIfMeant(milliseconds: number): number {
+  const whole = Math.round(milliseconds);
+  const error = Math.abs(milliseconds - whole);
+  return error <= ROUNDING * Math.abs(whole) ? whole : milliseconds;
 }
 
 function finite(value: unknown, unit: string): number {

@@ -5,7 +5,12 @@
  */
 
 import { checkLimit, checkOptions, checkType } from "./_check.ts";
-import { KvConnection, type KvKey, type KvSource } from "./_kv_database.ts";
+import {
+  KvConnection,
+  type KvKey,
+  type KvKeyPart,
+  type KvSource,
+} from "./_kv_database.ts";
 import { KvKeys } from "./_kv_keys.ts";
 import { type Plan, planCommit } from "./_kv_plan.ts";
 import { KvReader } from "./_kv_reader.ts";
@@ -39,11 +44,11 @@ const DEFAULT_PREFIX: KvKey = ["sessions"];
 /** Options of {@linkcode KvStore}. */
 export interface KvStoreOptions {
   /**
-   * What every key starts with: one part or more, 1,024 bytes at most.
+   * What every key starts with: one part or more, 1,024 bytes at most, no symbols.
    *
    * @default {["sessions"]}
    */
-  prefix?: KvKey | undefined;
+  prefix?: readonly (KvKeyPart | symbol)[] | undefined;
   /**
    * Whether concurrent calls travel together. `false`: each call goes straight
    * to the database, which is slower under load and easier to follow.

@@ -20,9 +20,23 @@ export interface LoginOptions {
    * What the app wants to remember of the device or the way of signing in, to
    * show in a list of devices. Nothing is recorded unasked.
    *
-   * @default none
+   * @default what the session has from an earlier sign-in of the subject, or none
    */
   label?: string | undefined;
+}
+
+/** What `attach` needs of a socket: a `WebSocket` of the web standard has it, and one of `npm:ws`. */
+export interface SessionSocket {
+  /** Whether it is connecting (0), open (1), closing (2) or closed (3). */
+  readonly readyState: number;
+  /** Closes it. */
+  close(code: number, reason: string): void;
+  /** Calls back, once, when it has opened, and when it has closed. */
+  addEventListener(
+    type: "open" | "close",
+    listener: () => void,
+    options: { once: true },
+  ): void;
 }
 
 /**
@@ -153,9 +167,10 @@ export interface Session<
    *
    * @typeParam Value The type that the caller knows it to have.
    * @param key The key.
-   * @param next Takes a copy of the current value and returns the next one; may run again.
-   * @throws {TypeError} If it returns a promise, or what cannot be stored, or
-   *   changes the session itself.
+   * @param next Takes a copy of the current value and returns the next one, which may be the
+   *   copy; may run again.
+   * @throws {TypeError} If it returns a promise, or what cannot be stored, or nothing
+   *   after it has changed the copy; or if it changes the session itself.
    * @throws {SessionClosedError} If the session is committed or destroyed.
    */
   update<Value = unknown>(
@@ -172,8 +187,8 @@ export interface Session<
    * @param key The key.
    * @param next Takes a copy of the current value, or `undefined`, and returns
    *   the next one.
-   * @throws {TypeError} If it returns a promise, or what cannot be stored, or
-   *   changes the session itself.
+   * @throws {TypeError} If it returns a promise, or what cannot be stored, or nothing
+   *   after it has changed the copy; or if it changes the session itself.
    * @throws {SessionClosedError} If the session is committed or destroyed.
    */
   update<Key extends KeyOf<Data>>(
@@ -315,7 +330,7 @@ export interface Session<
    * It is let go when the socket closes.
    *
    * @param socket The server's side of the socket.
-   * @throws {TypeError} If it is no `WebSocket`, or the manager is stateless.
+   * @throws {TypeError} If it is no socket, or the manager is stateless.
    */
-  attach(socket: WebSocket): void;
+  attach(socket: SessionSocket): void;
 }

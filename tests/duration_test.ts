@@ -98,3 +98,28 @@ Deno.test("toMilliseconds() refuses what is not finite", () => {
     "want finite milliseconds: received Infinity",
   );
 });
+
+Deno.test("toMilliseconds() takes back what binary fractions add", () => {
+  const cases: [duration: Duration, milliseconds: number][] = [
+    [{ hours: 1.1 }, 3_960_000],
+    [{ days: 0.7 }, 60_480_000],
+    [{ hours: 0.07 }, 252_000],
+    [{ minutes: 4.35 }, 261_000],
+    [{ seconds: 1.005 }, 1_005],
+    [{ hours: 0.1, minutes: 0.1, seconds: 0.3 }, 366_300],
+    [{ milliseconds: 0.1 + 0.2 }, 0.1 + 0.2],
+    [{ seconds: 0.0015 }, 1.5],
+  ];
+  for (const [duration, milliseconds] of cases) {
+    assertEquals(toMilliseconds(duration), milliseconds);
+  }
+});
+
+Deno.test("toMilliseconds() refuses a duration of which nothing is set", () => {
+  const duration = { seconds: undefined } as unknown as Duration;
+  assertThrows(
+    () => toMilliseconds(duration),
+    TypeError,
+    "want one or more of weeks, days, hours, minutes, seconds, milliseconds: received none",
+  );
+});

@@ -224,6 +224,7 @@ Deno.test("KvStore.constructor() refuses bad arguments", async () => {
     [{ prefix: [] }, `"prefix" must be a non-empty array`],
     [{ prefix: "sessions" }, `received "sessions"`],
     [{ prefix: [null] }, "received [null]"],
+    [{ prefix: [Symbol("a")] }, "received [Symbol(a)]"],
     [{ prefix: ["\ud800"] }, `"prefix" must be`],
     [{ prefix: [NaN] }, `"prefix" must be`],
     [{ prefix: ["x".repeat(1_025)] }, "at most 1024 bytes"],

@@ -104,6 +104,23 @@ const BAD: BadOption[] = [
     TypeError,
     WANT_TRANSPORT,
   ),
+  ...["a b", "a\r\nb", "", "日本"].flatMap((vary): BadOption[] => [
+    [
+      { transport: { ...TRANSPORT, vary } },
+      TypeError,
+      `names of headers, or "*", as "vary"`,
+    ],
+    [
+      { transport: { ...TRANSPORT, vary: ["X", vary] } },
+      TypeError,
+      `names of headers, or "*", as "vary"`,
+    ],
+  ]),
+  ...[null, 0, 1, "false", ""].map((persistent): BadOption => [
+    { transport: { ...TRANSPORT, persistent } },
+    TypeError,
+    `a boolean as "persistent"`,
+  ]),
   ...(["name", "vary", "read", "write", "clear"] as const).map((
     part,
   ): BadOption => [

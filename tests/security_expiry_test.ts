@@ -350,3 +350,23 @@ testOnSpyStores(
     assertEquals(events.filter(({ type }) => type === "ended"), []);
   },
 );
+
+Deno.test("R22 a record from the future lives no longer for being edited", async () => {
+  const lifetimes = { idleTimeout: 30 * DAY, absoluteTimeout: 30 * DAY };
+  const { clock, sessions, skewed } = setUpSkewed(400 * DAY, {
+    store: new SpyStore(),
+    ...lifetimes,
+  });
+  const client = new TestClient(skewed, { clock: clock.now });
+  await client.get("/start");
+  const [id = ""] = tokenOf(client).split(".");
+  for (let day = 0; day < 30; day += 5) {
+    const edited = await sessions.edit(id, (session) => {
+      session.set("day", day);
+      return day;
+    });
+    assertEquals(edited, day);
+    clock.advance(5 * DAY);
+  }
+  assertEquals(await sessions.edit(id, () => true), undefined);
+});

@@ -222,3 +222,32 @@ Deno.test("Session.regenerate() leaves nothing of the old id without a rotationG
   const request = new Request("https://example.com/", { headers });
   assertEquals((await visitor.sessions.load(request)).isNew, true);
 });
+
+Deno.test("Session.persist() with what is so already stores and sends nothing", async () => {
+  const store = new SpyStore();
+  const visitor = new Visitor({ store });
+  await visitor.visit((session) => session.set("a", 1));
+  const { length } = store.commits;
+  await visitor.visit((session) => session.persist(true));
+  await visitor.visit((session) => {
+    session.persist(false);
+    session.persist(true);
+  });
+  assertEquals(store.commits.length, length);
+  assertEquals(visitor.response.headers.getSetCookie(), []);
+  await visitor.visit((session) => session.persist(false));
+  assertEquals(store.commits.length, length + 1);
+});
+
+Deno.test("Session.login() of who is signed in already keeps the label, unless it gets another", async () => {
+  const visitor = new Visitor();
+  const labels = async () =>
+    (await Array.fromAsync(visitor.sessions.list())).map(({ label }) => label);
+  await visitor.visit((session) => session.login("ada", { label: "Firefox" }));
+  await visitor.visit((session) => session.login("ada"));
+  assertEquals(await labels(), ["Firefox"]);
+  await visitor.visit((session) => session.login("ada", { label: "phone" }));
+  assertEquals(await labels(), ["phone"]);
+  await visitor.visit((session) => session.login("eve"));
+  assertEquals(await labels(), [undefined]);
+});

@@ -235,3 +235,23 @@ Deno.test("Session takes the last of several changes of one key in one request",
     assertEquals(await visitor.read(), expected, String(change));
   }
 });
+
+Deno.test("Session.update() refuses a callback that changes its copy and returns nothing", async () => {
+  const visitor = new Visitor();
+  await visitor.visit((session) => session.set("cart", ["apples"]));
+  await visitor.visit((session) => {
+    assertThrows(
+      () =>
+        session.update<unknown>("cart", (cart) => {
+          (cart as string[]).push("pears");
+        }),
+      TypeError,
+      'Cannot update session value "cart": want the callback to return the next value: received undefined',
+    );
+    session.update("gone", () => undefined); // nothing was changed in place
+  });
+  assertEquals(await visitor.read(), [["cart", ["apples"]], [
+    "gone",
+    undefined,
+  ]]);
+});

@@ -333,3 +333,52 @@ testOnStores(
     assertEquals(await isSkipped({}), false);
   },
 );
+
+testOnStores(
+  "SessionTransport.write() and clear() that return a promise are a TypeError that names the transport",
+  async ({ store }) => {
+    const transport = {
+      name: "odd",
+      vary: [],
+      read: (request: Request) => [request.headers.get("token") ?? ""],
+      write: (headers: Headers, token: string) => headers.set("token", token),
+      clear: () => {},
+    };
+    const promises = [
+      () => Promise.resolve(),
+      () => Promise.reject(new Error("no")),
+    ];
+    for (const late of promises) {
+      const sessions = new SessionManager({
+        store,
+        transport: { ...transport, write: late, clear: late },
+      });
+      await assertRejects(
+        () =>
+          sessions.handle(get(), (session) => {
+            session.set("a", 1);
+            return new Response();
+          }),
+        TypeError,
+        'Cannot respond: "write" of transport "odd" must be synchronous: received a promise',
+      );
+      const begin = new SessionManager({ store, transport });
+      const { headers } = await begin.handle(get(), (session) => {
+        session.set("a", 1);
+        return new Response();
+      });
+      await assertRejects(
+        () =>
+          sessions.handle(
+            new Request("http://localhost/", { headers }),
+            (session) => {
+              session.destroy();
+              return new Response();
+            },
+          ),
+        TypeError,
+        '"clear" of transport "odd" must be synchronous: received a promise',
+      );
+    }
+  },
+);

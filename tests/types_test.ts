@@ -4,6 +4,7 @@
 
 import type {
   KeyOf,
+  KvStoreOptions,
   LazySession,
   Session,
   SessionEvent,
@@ -397,5 +398,31 @@ Deno.test("Events are told apart by their type", () => {
         expectType<Equal<typeof event, never>>();
         return undefined;
     }
+  });
+});
+
+Deno.test("KvStoreOptions take any key of Deno KV as prefix", () => {
+  compile((prefix: Deno.KvKey): KvStoreOptions => ({ prefix }));
+});
+
+Deno.test("Session.attach() takes sockets that are no EventTarget of the web standard", () => {
+  interface CloseEvent {
+    code: number;
+  }
+  /** As `npm:ws` declares it. */
+  interface NodeSocket {
+    readonly readyState: 0 | 1 | 2 | 3;
+    close(code?: number, data?: string | Uint8Array): void;
+    addEventListener<K extends "open" | "message" | "close">(
+      type: K,
+      listener: ((event: CloseEvent) => void) | { handleEvent(): void },
+      options?: { once?: boolean | undefined },
+    ): void;
+  }
+  compile((session: Session, socket: NodeSocket, web: WebSocket) => {
+    session.attach(socket);
+    session.attach(web);
+    // @ts-expect-error: it cannot be closed
+    session.attach(new EventTarget());
   });
 });

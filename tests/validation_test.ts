@@ -222,3 +222,16 @@ testSchemas("schema works without a store too", async (schema) => {
   );
   assertEquals(visitor.token, token);
 });
+
+Deno.test("schema that says null for no issues is satisfied", async () => {
+  const schema = {
+    "~standard": {
+      version: 1 as const,
+      vendor: "test",
+      validate: (value: unknown) => ({ value, issues: null }) as never,
+    },
+  };
+  const visitor = new Visitor({ schema });
+  await visitor.visit((session) => session.set("a", 1));
+  assertEquals(await visitor.read(), [["a", 1]]);
+});
