@@ -9,6 +9,7 @@
  */
 
 import { type Changes, isEmpty } from "./_changes.ts";
+import { isTimeout } from "./_guarded_store.ts";
 import { createSession, regenerate, signIn } from "./_identity.ts";
 import {
   dropJobs,
@@ -23,7 +24,6 @@ import type { RequestSession } from "./_request_session.ts";
 import type { Missing, StoredSession } from "./_session_reader.ts";
 import { commitSealed } from "./_stateless.ts";
 import type { StoreWriter } from "./_store_writer.ts";
-import { SessionStoreError } from "./errors.ts";
 
 const NO_JOBS: readonly Job[] = [];
 
@@ -100,7 +100,8 @@ export class Committer {
       const since = now - issuedAt < MOMENT_MS ? issuedAt : now;
       request.follow(found, found.secret, since);
     } catch {
-      // reported by the store's guard; what was committed is told
+      // reported by the store's guard; a token that the client has may have been replaced
+      if (issued.id === request.loaded?.id) request.withdraw();
     }
   }
 
@@ -111,7 +112,7 @@ export class Committer {
   ): Promise<void> {
     const { settings } = this.#writer;
     const found = await findAgain(this.#writer, request, loaded);
-    if ("missing" in found) request.dropped = true;
+    if ("missing" in found) request.drop();
     else request.settle(found, found.secret, settings.now());
   }
 
@@ -145,10 +146,7 @@ export class Committer {
         await this.#write(jobs, start);
       } catch (error) {
         for (const { reject } of jobs) reject(error);
-        // the store's own time limit has no cause
-        const hangs = error instanceof SessionStoreError &&
-          error.cause === undefined;
-        if (hangs) this.#rejectLate(id, error);
+        if (isTimeout(error)) this.#rejectLate(id, error);
       }
       start = undefined;
       jobs = this.#takeWaiting(id);
@@ -168,7 +166,7 @@ export class Committer {
   }
 
   /** Fails with a store that does not answer those who have waited as long for it as it may take. */
-  #rejectLate(id: string, error: SessionStoreError): void {
+  #rejectLate(id: string, error: unknown): void {
     const waiting = this.#waiting.get(id) ?? [];
     const latest = performance.now() - this.#writer.settings.storeTimeout;
     const inTime = waiting.findIndex(({ since }) => since > latest);

@@ -32,6 +32,12 @@ export class Endings {
     return this.#reasons.get(id);
   }
 
+  /** Whether this manager has ended a session not long ago, or two of its commits are about to. */
+  isTaken(id: string): boolean {
+    return this.#reasons.get(id) !== undefined ||
+      (this.#leaving.get(id) ?? 0) > 1;
+  }
+
   /** Whether a session is about to end or to move: what became of it follows. */
   isLeaving(id: string): boolean {
     return this.#leaving.has(id);

@@ -8,6 +8,8 @@ import { inBatches } from "./_batches.ts";
 import { findLiving, lineageOf, type LivingSession } from "./_lineage.ts";
 import type { SessionRecord } from "./_record.ts";
 import { endListed } from "./_removal.ts";
+import type { SessionReader } from "./_session_reader.ts";
+import type { Settings } from "./_settings.ts";
 import type { StoreWriter } from "./_store_writer.ts";
 
 /** A sign-in that is further ahead of this clock was made by one that goes wrong. */
@@ -30,9 +32,7 @@ export async function evict(
 async function evictNow(writer: StoreWriter, subject: string): Promise<void> {
   const { settings, reader } = writer;
   try {
-    const living = await findLiving(settings, reader, subject, {
-      removeExpired: true,
-    });
+    const living = await findAll(settings, reader, subject);
     const latest = settings.now() + CLOCK_SKEW_MS;
     living.sort((a, b) => compareAges(a, b, latest));
     await inBatches(
@@ -43,6 +43,23 @@ async function evictNow(writer: StoreWriter, subject: string): Promise<void> {
   } catch {
     // the list failed: reported by the store's guard
   }
+}
+
+/** Finds the living sessions, those included that get a new id meanwhile. */
+async function findAll(
+  settings: Settings,
+  reader: SessionReader,
+  subject: string,
+): Promise<LivingSession[]> {
+  const options = { removeExpired: true };
+  const living = await findLiving(settings, reader, subject, options);
+  if (settings.rotationGrace > 0) return living;
+  // an id without a grace leads nowhere, and the new one may have come too late for the list
+  const later = await findLiving(settings, reader, subject, options);
+  const byLineage = [...living, ...later].map((session) =>
+    [lineageOf(session.record) || session.id, session] as const
+  );
+  return [...new Map(byLineage).values()];
 }
 
 /**

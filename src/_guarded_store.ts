@@ -18,6 +18,10 @@ import type {
   VersionedRecord,
 } from "./session_store.ts";
 
+/** How the messages of this package begin: `Cannot <action> <thing>: <desired state>: received`. */
+const OWN_MESSAGE =
+  /^Cannot [A-Za-z ]+: (?:want|the|it|every|a|"[A-Za-z.]+") [^:]*: received /;
+
 /** A store that may still be on its way, and what has to be closed in the end. */
 export interface ResolvedStore {
   /** The store, or a promise of it. */
@@ -104,6 +108,14 @@ interface GuardedStoreOptions {
   onError: (error: unknown) => void;
 }
 
+/** The failures of stores that did not answer in time. */
+const timeouts = new WeakSet<SessionStoreError>();
+
+/** Says whether a call failed because the store did not answer in time. */
+export function isTimeout(error: unknown): boolean {
+  return error instanceof SessionStoreError && timeouts.has(error);
+}
+
 /** Calls a store, and turns whatever goes wrong into a `SessionStoreError`. */
 export class GuardedStore implements SessionStore {
   readonly #source: ResolvedStore;
@@ -171,7 +183,7 @@ export class GuardedStore implements SessionStore {
   ): Promise<T> {
     return new Promise((resolve, reject) => {
       const deadline = this.#deadlines.begin(() =>
-        reject(this.#failure(action, undefined))
+        reject(this.#timeout(action))
       );
       this.#begin(call).then((result) => {
         if (this.#deadlines.end(deadline)) resolve(result);
@@ -186,20 +198,26 @@ export class GuardedStore implements SessionStore {
     });
   }
 
-  /** Reports a failure; without a cause, the time was up. */
-  #failure(action: string, cause: unknown): SessionStoreError {
+  /** Reports that the time is up. */
+  #timeout(action: string): SessionStoreError {
     const { timeout, onError } = this.#options;
-    const error = cause === undefined
-      ? new SessionStoreError(
-        `Cannot ${action}: the store must answer within ${timeout} ms: received nothing`,
-      )
-      : new SessionStoreError(
-        `Cannot ${action}: the store must answer: received ${
-          describeFailure(cause)
-        }`,
-        { cause },
-      );
-    onError(cause ?? error);
+    const error = new SessionStoreError(
+      `Cannot ${action}: the store must answer within ${timeout} ms: received nothing`,
+    );
+    timeouts.add(error);
+    onError(error);
+    return error;
+  }
+
+  /** Reports what the store threw. */
+  #failure(action: string, cause: unknown): SessionStoreError {
+    const error = new SessionStoreError(
+      `Cannot ${action}: the store must answer: received ${
+        describeFailure(cause)
+      }`,
+      { cause },
+    );
+    this.#options.onError(cause ?? error);
     return error;
   }
 
@@ -218,8 +236,8 @@ export class GuardedStore implements SessionStore {
   }
 }
 
-/** The class alone, unless the message is ours: a driver's may quote what it was given. */
+/** The class alone, unless the message is ours: others, of engines too, may quote what they were given. */
 function describeFailure(error: unknown): string {
   if (!(error instanceof Error)) return describeType(error);
-  return error.message.startsWith("Cannot ") ? error.message : error.name;
+  return OWN_MESSAGE.test(error.message) ? error.message : error.name;
 }

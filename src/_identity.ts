@@ -9,6 +9,7 @@
 import { applyOperations, type Changes } from "./_changes.ts";
 import { draft, type Login, signedIn } from "./_draft.ts";
 import { evict } from "./_eviction.ts";
+import { lineageOf } from "./_lineage.ts";
 import {
   dropJobs,
   expiredSince,
@@ -118,12 +119,15 @@ async function findBorn(
   return { state, birth, now: settings.now() };
 }
 
-/** Makes the first record of an id. */
+/** Makes the first record of a session, which remembers the one that it takes the place of. */
 function madeWith(
-  { nonce, secret }: Birth,
+  birth: Birth,
   record: SessionRecord,
+  replaced?: SessionRecord,
 ): SessionRecord {
-  return { ...record, secretHash: hashSecret(secret), nonce };
+  const before = replaced === undefined ? "" : lineageOf(replaced);
+  const nonce = before + birth.nonce;
+  return { ...record, secretHash: hashSecret(birth.secret), nonce };
 }
 
 /** What signs in: the commit of a request that brought a session, or none. */
@@ -169,7 +173,8 @@ export async function signIn(
         changes,
         base,
       );
-      const stored = madeWith(birth, signedIn(record, identity, now, settings));
+      const signed = signedIn(record, identity, now, settings);
+      const stored = madeWith(birth, signed, base?.record);
       const commit = {
         check: base === undefined
           ? [{ id, version: null }]

@@ -39,6 +39,11 @@ export class IdSource {
   }
 }
 
+/** Makes what no id of a time, or of a later one, is less than. */
+export function earliestId(time: number): string {
+  return ulid(Math.max(0, time)).slice(0, TIME_LENGTH);
+}
+
 /** Counts up in Crockford's alphabet; `undefined` where there is no more to count. */
 function increment(digits: string): string | undefined {
   for (let index = digits.length - 1; index >= 0; index--) {

@@ -5,12 +5,16 @@
  */
 
 import { inBatches } from "./_batches.ts";
-import { firstNonce } from "./_nonce.ts";
+import { earliestId } from "./_ids.ts";
+import { firstNonce, remembersNonce } from "./_nonce.ts";
 import { expiredBy, type SessionRecord } from "./_record.ts";
 import { Rounds } from "./_rounds.ts";
 import { readRecords } from "./_session_list.ts";
 import type { SessionReader } from "./_session_reader.ts";
 import type { Settings } from "./_settings.ts";
+
+/** How long ago the id may have been chosen, in milliseconds: a handler may choose it before a long wait. */
+const LOOK_BACK_MS = 60_000;
 
 /** A session that lives, and where. */
 export interface LivingSession {
@@ -70,6 +74,28 @@ export async function findLiving(
     if (!("missing" in one) && one.record.subject === subject) living.push(one);
   }
   return living;
+}
+
+/**
+ * Says whether a session that is gone went on under another id a moment ago: by a sign-in, or by
+ * a `regenerate` of which no trace is left.
+ *
+ * @param settings The manager's settings.
+ * @param record The session as it was last seen.
+ */
+export async function hasMovedOn(
+  settings: Settings,
+  record: SessionRecord,
+): Promise<boolean> {
+  const lineage = lineageOf(record);
+  if (lineage === "") return false;
+  const earliest = earliestId(settings.now() - LOOK_BACK_MS);
+  for await (const { id, record } of readRecords(settings)) {
+    if (id < earliest) break;
+    if ("forward" in record) continue;
+    if (remembersNonce(record.nonce, lineage)) return true;
+  }
+  return false;
 }
 
 /** The ids of the living sessions of a subject, by lineage. */

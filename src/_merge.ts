@@ -223,7 +223,7 @@ export function dropJobs(
   gone: Missing,
 ): void {
   for (const { request, base, changes, resolve } of jobs) {
-    request.dropped = true;
+    request.drop();
     settleFlash(changes.taken); // its response shows them all the same
     writer.settings.emit({
       type: "dropped",

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { LivingSession } from "./_lineage.ts";
+import { hasMovedOn, type LivingSession } from "./_lineage.ts";
 import { dropJobs, findAgain, type Job } from "./_merge.ts";
 import type { Missing, StoredSession } from "./_session_reader.ts";
 import { deletesOf, type StoreWriter } from "./_store_writer.ts";
@@ -36,7 +36,8 @@ export async function destroy(
     throw error;
   }
   if (gone !== undefined) {
-    const isOwn = request.mayBeGone && gone.missing === "unknown";
+    const isOwn = request.mayBeGone && gone.missing === "unknown" &&
+      !(await hasMovedOn(writer.settings, base.record));
     if (!isOwn) return dropJobs(writer, [job], gone);
     writer.reader.ended(base.id, "logout", base.hops);
   }
@@ -99,7 +100,8 @@ async function remove(
       put: [],
       delete: deletesOf([id, ...leading], record.subject),
     };
-    if (await writer.write(commit, { id, nonce: undefined })) {
+    const proof = { id, nonce: undefined, deleted: record };
+    if (await writer.write(commit, proof)) {
       writer.reader.ended(id, reason, hops);
       return undefined;
     }

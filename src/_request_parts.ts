@@ -5,6 +5,7 @@
  */
 
 import type { Committer } from "./_committer.ts";
+import type { Endings } from "./_endings.ts";
 import type { RecentMap } from "./_recent.ts";
 import type { StoredSession } from "./_session_reader.ts";
 import type { SessionWatcher } from "./_session_watcher.ts";
@@ -42,6 +43,8 @@ export interface SessionParts {
   readonly committer: Committer;
   /** What watches for its end. */
   readonly watcher: SessionWatcher;
+  /** What is known of the ends of sessions. */
+  readonly endings: Endings;
   /** The ids that sessions have had, by those that requests have chosen for them. */
   readonly renamings: RecentMap<string, string>;
 }

@@ -108,7 +108,18 @@ export class RequestSession implements SessionIo {
 
   /** What the response has to tell, if anything. */
   get answer(): Answer | undefined {
-    return this.renew?.() === false ? undefined : this.#answer;
+    if (this.renew?.() === false) return undefined;
+    return this.#isOutdated ? undefined : this.#answer;
+  }
+
+  /** Whether the token that the client is to be told leads nowhere any more, as this process knows. */
+  get #isOutdated(): boolean {
+    if (this.#answer?.type !== "token" || this.#stored === undefined) {
+      return false;
+    }
+    const reason = this.#parts.endings.reasonOf(this.#stored.id);
+    // a login that was one too many is told apart by its token
+    return reason !== undefined && reason !== "evicted";
   }
 
   get signal(): AbortSignal {
@@ -133,7 +144,7 @@ export class RequestSession implements SessionIo {
     this.#links ??= new SessionLinks(
       this.#parts.watcher,
       this.#stored,
-      (id) => this.handle.move(id),
+      this.handle,
     );
     if (this.#over !== undefined) this.#links.close();
     return this.#links;
@@ -290,6 +301,12 @@ export class RequestSession implements SessionIo {
   ): void {
     const lifetime = maxAgeOf(record, issuedAt, this.settings);
     this.#answer = { type: "token", token, lifetime, secret, issuedAt };
+  }
+
+  /** Drops the changes: the session that they were made to has ended, and is shown as it was. */
+  drop(): void {
+    this.dropped = true;
+    if (this.loaded !== undefined) this.handle.settle(this.loaded);
   }
 
   /** Keeps a token from the client that leads nowhere any more. */

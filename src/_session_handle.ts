@@ -310,8 +310,13 @@ export class SessionHandle implements Session {
     if (this.#identity?.type !== "destroy") this.#identity = undefined;
   }
 
+  /** Whether a sign-in is to be committed. */
+  get signsIn(): boolean {
+    return this.#identity?.type === "login";
+  }
+
   /** Shows the id that another request has given to the session. */
-  move(id: string): void {
+  moved(id: string): void {
     this.#id = id;
   }
 

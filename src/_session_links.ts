@@ -24,12 +24,22 @@ type Stored = Pick<LoadedState, "id" | "record">;
 interface Link {
   readonly watcher: Watcher;
   release: (() => void) | undefined;
+  /** Tells of an end that counts only if the request does not sign in after all. */
+  pending: (() => void) | undefined;
+}
+
+/** What the ties of a request need of it. */
+export interface LinksHost {
+  /** Whether it is about to sign in, and so to have a session of its own. */
+  readonly signsIn: boolean;
+  /** Called when the session has got a new id from another request. */
+  moved(id: string): void;
 }
 
 /** The ties of one request to its session. */
 export class SessionLinks {
   readonly #watcher: SessionWatcher;
-  readonly #onMoved: (id: string) => void;
+  readonly #host: LinksHost;
   /** The session that is watched; `undefined` until it is stored. */
   #stored: Stored | undefined;
   readonly #links = new Set<Link>();
@@ -43,16 +53,16 @@ export class SessionLinks {
    *
    * @param watcher What watches.
    * @param stored The session; `undefined` until it is stored.
-   * @param onMoved Called when it has got a new id from another request.
+   * @param host What the ties are told of, and what they ask.
    */
   constructor(
     watcher: SessionWatcher,
     stored: Stored | undefined,
-    onMoved: (id: string) => void,
+    host: LinksHost,
   ) {
     this.#watcher = watcher;
     this.#stored = stored;
-    this.#onMoved = onMoved;
+    this.#host = host;
   }
 
   /** The signal that aborts when the session ends. */
@@ -95,6 +105,7 @@ export class SessionLinks {
     this.#stored = { id, record };
     if (isSame) return;
     for (const link of this.#links) {
+      link.pending = undefined;
       link.release?.();
       link.release = this.#watcher.watch(id, record, link.watcher);
     }
@@ -103,6 +114,7 @@ export class SessionLinks {
   /** Notes that the response is on its way: too late for a first read of the signal. */
   close(): void {
     this.#closed = true;
+    for (const link of this.#links) link.pending?.();
   }
 
   /** Lets go of the signal: the response is complete. */
@@ -124,9 +136,16 @@ export class SessionLinks {
     socket.addEventListener("close", () => this.#unlink(link), { once: true });
   }
 
-  #link(ended: (reason: EndReason) => void): Link {
-    const watcher = { ended, moved: (id: string) => this.#move(id) };
-    const link: Link = { watcher, release: undefined };
+  #link(end: (reason: EndReason) => void): Link {
+    const watcher = {
+      ended: (reason: EndReason) => {
+        // of the session that the sign-in is about to leave behind
+        if (this.#host.signsIn) link.pending = () => end(reason);
+        else end(reason);
+      },
+      moved: (id: string) => this.#move(id),
+    };
+    const link: Link = { watcher, release: undefined, pending: undefined };
     this.#links.add(link);
     if (this.#stored !== undefined) {
       const { id, record } = this.#stored;
@@ -138,7 +157,7 @@ export class SessionLinks {
   #move(id: string): void {
     if (this.#stored === undefined || this.#stored.id === id) return;
     this.#stored = { ...this.#stored, id };
-    this.#onMoved(id);
+    this.#host.moved(id);
   }
 
   #unlink(link: Link): void {

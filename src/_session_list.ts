@@ -12,6 +12,7 @@ import {
   parseRecord,
   type SessionRecord,
 } from "./_record.ts";
+import type { SessionReader } from "./_session_reader.ts";
 import type { Settings } from "./_settings.ts";
 
 /** What is known of a session; nothing in it is a credential. */
@@ -61,10 +62,18 @@ export function infoOf(
   };
 }
 
+/** Options of a list, completed. */
+interface Selection {
+  readonly subject: string | undefined;
+  readonly cursor: string | undefined;
+  readonly limit: number;
+}
+
 /**
  * Lists the living sessions, newest first.
  *
  * @param settings The manager's settings.
+ * @param reader What follows replaced ids.
  * @param options Which, how many, and from where on.
  * @returns The sessions, read as the caller iterates.
  * @throws {TypeError} If an option is unknown or of the wrong type.
@@ -72,6 +81,7 @@ export function infoOf(
  */
 export function listSessions(
   settings: Settings,
+  reader: SessionReader,
   options: ListOptions,
 ): AsyncGenerator<SessionInfo> {
   const action = "list sessions";
@@ -83,22 +93,42 @@ export function listSessions(
   if (subject !== undefined) checkType(action, "subject", subject, "string");
   if (cursor !== undefined) checkType(action, "cursor", cursor, "string");
   checkLimit(limit);
-  return livingSessions(settings, subject, limit, cursor);
+  return livingSessions(settings, reader, { subject, limit, cursor });
 }
 
-/** Reads living sessions; what has expired, was replaced, or is corrupt is passed over. */
+/**
+ * Reads living sessions; what has expired, was replaced, or is corrupt is passed over.
+ *
+ * One that gets a new id meanwhile, which comes too late for the list, is shown in the place
+ * of its old one.
+ */
 async function* livingSessions(
   settings: Settings,
-  subject: string | undefined,
-  limit: number,
-  cursor: string | undefined,
+  reader: SessionReader,
+  { subject, cursor, limit }: Selection,
 ): AsyncGenerator<SessionInfo> {
+  const late = new Set<string>();
+  let newest: string | undefined;
   let left = limit;
   for await (const { id, record } of readRecords(settings, subject, cursor)) {
-    if ("forward" in record) continue;
-    const now = settings.now();
-    if (expiredBy(record, now, now, settings) !== undefined) continue;
-    yield infoOf(id, record, settings);
+    newest ??= id;
+    let shown: SessionInfo | undefined;
+    if (!("forward" in record)) {
+      const now = settings.now();
+      const expired = expiredBy(record, now, now, settings);
+      if (expired === undefined) shown = infoOf(id, record, settings);
+    } else if (record.forward > newest) {
+      const found = await reader.find(record.forward, { dataNeeded: false });
+      if ("missing" in found || late.has(found.id)) continue;
+      late.add(found.id);
+      const isOther = subject !== undefined && found.record.subject !== subject;
+      const isShown = cursor !== undefined && found.id >= cursor;
+      if (!isOther && !isShown) {
+        shown = infoOf(found.id, found.record, settings);
+      }
+    }
+    if (shown === undefined) continue;
+    yield shown;
     if (--left === 0) return;
   }
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { lineageOf } from "./_lineage.ts";
 import type { LoadResult, RequestOrigin } from "./_request_parts.ts";
 import type {
   Missing,
@@ -158,7 +159,7 @@ export class SessionLoader {
     let duplicate = false;
     for (const { result, stale } of found) {
       if ("missing" in result) this.#refuse(result);
-      else if (chosen === undefined || chosen.result.id === result.id) {
+      else if (chosen === undefined || isSame(chosen.result, result)) {
         // of a replaced id and the one that replaced it, the newer needs no new cookie
         if (
           chosen === undefined || result.hops.length < chosen.result.hops.length
@@ -190,6 +191,13 @@ export class SessionLoader {
   #refuse({ id, missing: reason }: Missing): void {
     this.#settings.emit({ type: "refused", reason, id });
   }
+}
+
+/** Whether two are one session, which may have got a new id between the two reads. */
+function isSame(a: StoredSession, b: StoredSession): boolean {
+  if (a.id === b.id) return true;
+  const lineage = lineageOf(a.record);
+  return lineage !== "" && lineage === lineageOf(b.record);
 }
 
 /** The first few candidates, each once. */

@@ -183,7 +183,7 @@ function drop(
   id: string,
   reason: RefusalReason,
 ): void {
-  request.dropped = true;
+  request.drop();
   settleFlash(changes.taken);
   settings.emit({ type: "dropped", id, reason });
 }

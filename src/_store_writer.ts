@@ -4,7 +4,8 @@
  * @module
  */
 
-import { LineageFinder } from "./_lineage.ts";
+import { describeType } from "./_check.ts";
+import { hasMovedOn, LineageFinder } from "./_lineage.ts";
 import { remembersNonce } from "./_nonce.ts";
 import { RecentMap } from "./_recent.ts";
 import { parseRecord, type SessionRecord } from "./_record.ts";
@@ -12,7 +13,12 @@ import { Rounds } from "./_rounds.ts";
 import type { SessionReader } from "./_session_reader.ts";
 import type { Settings } from "./_settings.ts";
 import { SessionConflictError, SessionStoreError } from "./errors.ts";
-import type { StoreCommit, StoreDelete, StorePut } from "./session_store.ts";
+import type {
+  StoreCommit,
+  StoreCommitResult,
+  StoreDelete,
+  StorePut,
+} from "./session_store.ts";
 
 /** After so many tries that other writers won, a commit gives up. */
 const MAX_ATTEMPTS = 100;
@@ -31,6 +37,8 @@ export interface Proof {
   readonly id: string;
   /** The name that the put record remembers; `undefined`: the record is gone. */
   readonly nonce: string | undefined;
+  /** The record that is deleted. */
+  readonly deleted?: SessionRecord;
 }
 
 /** What all kinds of commits share. */
@@ -72,7 +80,7 @@ export class StoreWriter {
     let written: boolean | undefined;
     let isKnown = true;
     try {
-      const { ok } = await store.commit(commit);
+      const ok = outcomeOf(await store.commit(commit));
       // a deletion that finds nothing to delete was not this one's
       written = ok || (nonce !== undefined && await this.#tookPlace(proof));
       isKnown = written !== undefined;
@@ -91,17 +99,22 @@ export class StoreWriter {
   }
 
   /** Looks whether a write took place; `undefined` if that cannot be seen. */
-  async #tookPlace({ id, nonce }: Proof): Promise<boolean | undefined> {
+  async #tookPlace(proof: Proof): Promise<boolean | undefined> {
+    const { id, nonce } = proof;
     const found = await this.settings.store.get(id);
     if (nonce === undefined) {
-      // what this process has ended in another way, this write did not
-      return (found ?? undefined) === undefined &&
-        this.reader.endings.reasonOf(id) === undefined;
+      return (found ?? undefined) === undefined && await this.#isOwnEnd(proof);
     }
     const record = parseRecord(found?.record);
     return record === undefined || "forward" in record
       ? undefined
       : remembersNonce(record.nonce, nonce);
+  }
+
+  /** Whether a session that is gone was ended by this write, and not by another one, or moved. */
+  async #isOwnEnd({ id, deleted }: Proof): Promise<boolean> {
+    return !this.reader.endings.isTaken(id) &&
+      !(deleted !== undefined && await hasMovedOn(this.settings, deleted));
   }
 
   /**
@@ -132,6 +145,16 @@ export async function backOff(attempt: number): Promise<void> {
   if (attempt === 1) return;
   const wait = Math.random() * Math.min(2 ** (attempt - 1), MAX_WAIT_MS);
   await new Promise((resolve) => setTimeout(resolve, wait));
+}
+
+/** Reads what a store answered; one written in JavaScript may have forgotten to. */
+function outcomeOf(result: Partial<StoreCommitResult> | undefined): boolean {
+  if (typeof result?.ok === "boolean") return result.ok;
+  throw new TypeError(
+    `Cannot commit session: the store's commit must answer { ok: true, version } or { ok: false }: received ${
+      describeType(result)
+    }`,
+  );
 }
 
 /** The ids of the sessions that a write takes away. */

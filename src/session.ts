@@ -301,7 +301,10 @@ export interface Session<
    * writes the cookie, if it has not been outdated meanwhile: where there is one to write, the
    * session is read once more. Calling it again changes nothing.
    *
-   * @returns When the changes are stored.
+   * Where the session has ended meanwhile there is nothing to store them in: then they are
+   * dropped, with an event, and reads show the session as it was loaded.
+   *
+   * @returns When the changes are stored, or dropped.
    * @throws {TypeError} If it is called by the callback of an update.
    * @throws {SessionStoreError} If the store fails; the call may be repeated.
    * @throws {SessionConflictError} If other writers kept winning.

@@ -83,6 +83,7 @@ export class SessionManager<
       settings: this.#settings,
       committer: new Committer(this.#writer),
       watcher: this.#watcher,
+      endings: this.#reader.endings,
       renamings: this.#writer.renamings,
     }, new SessionLoader(this.#settings, this.#reader));
   }
@@ -230,7 +231,7 @@ export class SessionManager<
    */
   list(options: ListOptions = {}): AsyncIterable<SessionInfo> {
     this.#assertStored("list sessions");
-    return listSessions(this.#settings, options);
+    return listSessions(this.#settings, this.#reader, options);
   }
 
   /**

@@ -302,6 +302,7 @@ Deno.test("Committer.busy is 0 when all commits are through, failed ones include
       settings,
       committer,
       watcher: new SessionWatcher(settings, reader, writer.lineages),
+      endings: reader.endings,
       renamings: writer.renamings,
     };
     const [transport] = settings.transports;

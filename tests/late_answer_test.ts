@@ -7,19 +7,15 @@ import { assert, assertEquals } from "@std/assert";
 import {
   type Session,
   SessionManager,
+  type SessionStore,
   SessionStoreError,
 } from "@tessera/session";
 import { TestClock } from "@tessera/session/testing";
 import { ControllableStore } from "./_controllable_store.ts";
-import {
-  COOKIE,
-  type CountingStore,
-  getWith,
-  testOnStores,
-} from "./_helpers.ts";
+import { COOKIE, getWith, testOnStores } from "./_helpers.ts";
 
 /** Two managers of one store, as in two processes, and a session that somebody is signed in to. */
-async function setUp(store: CountingStore) {
+async function setUp(store: SessionStore) {
   const clock = new TestClock();
   const one = new SessionManager({ store, clock: clock.now });
   const other = new SessionManager({ store, clock: clock.now });
@@ -27,7 +23,6 @@ async function setUp(store: CountingStore) {
     session.login("ada");
   });
   assert(token !== undefined);
-  store.take();
   return { clock, one, other, token };
 }
 
@@ -240,3 +235,74 @@ Deno.test("a store that fails between an early commit and the response costs nob
   await call(sessions, token, (session) => subject = session.subject);
   assertEquals(subject, "ada");
 });
+
+/** What makes a response ask for the token in force, by the token that the request comes with. */
+const ASKING: Record<
+  string,
+  (
+    one: SessionManager,
+    token: string,
+    clock: TestClock,
+  ) => Promise<[token: string, begin: (session: Session) => unknown]>
+> = {
+  "a replaced id": async (one, token) => {
+    await call(one, token, (session) => session.regenerate());
+    return [token, () => {}];
+  },
+  "an early regenerate": (_one, token) =>
+    Promise.resolve([token, (session) => {
+      session.regenerate();
+      return session.commit();
+    }]),
+  "an early touch": (_one, token, clock) => {
+    clock.advance({ days: 2 });
+    return Promise.resolve([token, (session) => session.commit()]);
+  },
+};
+
+for (const [what, prepare] of Object.entries(ASKING)) {
+  for (const fault of [undefined, "fails"] as const) {
+    testOnStores(
+      `a response that asks for its token (${what}) while a login ends it sends none, ${
+        fault === undefined ? "though it reads it" : "nor if the read fails"
+      }`,
+      async ({ store }) => {
+        const asked = Promise.withResolvers<void>();
+        const signedIn = Promise.withResolvers<void>();
+        let holds = false;
+        const held: SessionStore = {
+          get: async (id) => {
+            const found = await store.get(id);
+            const isForward = found !== undefined &&
+              "forward" in (found.record as object);
+            if (!holds || isForward) return found;
+            holds = false;
+            asked.resolve();
+            await signedIn.promise;
+            if (fault === "fails") throw new Error("reset");
+            return found;
+          },
+          commit: (commit) => store.commit(commit),
+          list: (options) => store.list(options),
+        };
+        const { clock, one, token } = await setUp(held);
+        const [brought, begin] = await prepare(one, token, clock);
+        const late = call(one, brought, async (session) => {
+          void session.isNew;
+          await begin(session);
+          holds = true;
+        });
+        const answer = late.catch(() => ({ token: undefined }));
+        await asked.promise;
+        const login = await call(
+          one,
+          token,
+          (session) => session.login("grace"),
+        );
+        signedIn.resolve();
+        assert(login.token !== undefined);
+        assertEquals((await answer).token, undefined);
+      },
+    );
+  }
+}

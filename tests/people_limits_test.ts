@@ -198,3 +198,24 @@ testOnStores(
     assertEquals(live, [false, true, true]);
   },
 );
+
+testOnSpyStores(
+  "maxSessionsPerSubject holds without a rotationGrace, though the oldest session gets a new id while they are counted",
+  async (store) => {
+    const sessions = new SessionManager({
+      store,
+      maxSessionsPerSubject: 1,
+      rotationGrace: 0,
+    });
+    const phone = new Visitor(sessions);
+    await phone.visit((session) => session.login("ada"));
+    store.onList = async (call) => {
+      store.onList = undefined;
+      await phone.visit((session) => session.regenerate());
+      return await call();
+    };
+    const laptop = await signIn(sessions, "ada");
+    assertEquals(await isLive(sessions, phone.token), false);
+    assertEquals(await isLive(sessions, laptop), true);
+  },
+);

@@ -20,6 +20,8 @@ import {
   testOnStores,
   tokenOf,
 } from "./_helpers.ts";
+import { SpyStore } from "./_spy_store.ts";
+import { Visitor } from "./_visitor.ts";
 
 /** Names who a session belongs to. */
 function remember(who: string): (session: Session) => Response {
@@ -265,3 +267,22 @@ testOnStores(
     assertEquals(await whose(sessions, getWith(token)), "ada");
   },
 );
+
+Deno.test("R9 a replaced token beside the one that replaced it is no duplicate, though that is replaced meanwhile", async () => {
+  const store = new SpyStore();
+  const visitor = new Visitor({ store });
+  await visitor.visit((session) => session.login("ada"));
+  const first = visitor.token;
+  await visitor.visit((session) => session.regenerate());
+  const second = visitor.token;
+  let gets = 0;
+  store.onGet = async (call) => {
+    // the second lookup is that of the token that is about to be replaced
+    if (++gets === 2) await visitor.visit((session) => session.regenerate());
+    return await call();
+  };
+  const headers = { cookie: `${COOKIE}=${first}; ${COOKIE}=${second}` };
+  const request = new Request("https://example.com/", { headers });
+  const session = await visitor.sessions.load(request);
+  assertEquals(session.subject, "ada");
+});

@@ -244,3 +244,19 @@ Deno.test("Session.expiresAt shows what was committed, however long the handler 
     );
   }
 });
+
+Deno.test("Session shows what was loaded after an early commit that was dropped", async () => {
+  const visitor = new Visitor();
+  await visitor.visit((session) => session.set("n", 1));
+  await visitor.visit(async (session) => {
+    const { id } = session;
+    session.update<number>("n", (n = 0) => n + 1);
+    session.set("paid", true);
+    session.regenerate();
+    await visitor.sessions.revoke(id);
+    await session.commit();
+    assertEquals([...session.entries()], [["n", 1]]);
+    assertEquals(session.id, id);
+  });
+  assertEquals(await visitor.read(), []);
+});

@@ -134,3 +134,37 @@ Deno.test("SessionManager.list() lets go of the store's list when the caller sto
   await new Promise((resolve) => setTimeout(resolve, 0));
   assertEquals(open, 0);
 });
+
+testOnSpyStores(
+  "SessionManager.list() shows a session that gets a new id meanwhile, once",
+  async (store) => {
+    const sessions = new SessionManager({ store });
+    const visitors = Array.from({ length: 3 }, () => new Visitor(sessions));
+    for (const visitor of visitors) {
+      await visitor.visit((session) => session.login("ada"));
+    }
+    const idOf = ({ token }: Visitor) => token.slice(0, 26);
+    for (const subject of ["ada", undefined]) {
+      let steps = 0;
+      store.onList = async (call) => {
+        if (steps++ === 0) {
+          for (const visitor of visitors.slice(0, 2)) {
+            await visitor.visit((session) => session.regenerate());
+            await visitor.visit((session) => session.regenerate());
+          }
+        }
+        return await call();
+      };
+      const listed = await Array.fromAsync(sessions.list({ subject }));
+      store.onList = undefined;
+      // one that was read before it moved is listed under its old id
+      const ids = await Promise.all(
+        listed.map(async ({ id }) => (await sessions.get(id))?.id),
+      );
+      assertEquals(ids.sort(), visitors.map(idOf).sort());
+      const [first] = await Array.fromAsync(sessions.list({ limit: 1 }));
+      const rest = sessions.list({ subject, cursor: first?.id });
+      assertEquals((await Array.fromAsync(rest)).length, 2);
+    }
+  },
+);

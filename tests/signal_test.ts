@@ -178,3 +178,34 @@ testOnLiveStores(
     assertEquals(store.watching, 0);
   },
 );
+
+testOnLiveStores(
+  "Session.signal of a sign-in outlives the session that it leaves behind, however that ends",
+  async (open) => {
+    for (const end of ["login", "revoke"] as const) {
+      const store = open();
+      const sessions = new SessionManager({ store, pollInterval: LONG });
+      const visitor = await signedIn(sessions);
+      const { token } = visitor;
+      let signal: AbortSignal | undefined;
+      let id = "";
+      const response = await sessions.handle(
+        getWith(token),
+        async (session) => {
+          session.login("ada");
+          signal = session.signal;
+          if (end === "revoke") await sessions.revoke(token.slice(0, 26));
+          else await visitor.visit((session) => session.login("bob"));
+          id = session.id;
+          return new Response(new ReadableStream());
+        },
+      );
+      await settled();
+      assertEquals(signal?.aborted, false, end);
+      await sessions.revoke(id);
+      assert(signal !== undefined);
+      assertEquals(await endOf(signal), "revoked");
+      await response.body?.cancel();
+    }
+  },
+);

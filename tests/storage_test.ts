@@ -224,3 +224,53 @@ Deno.test("R36 other writers who always win are a SessionConflictError, and noth
     Math.random = random;
   }
 });
+
+Deno.test("R56 a SessionStoreError never quotes what a driver or the engine quotes", async () => {
+  const secrets = [
+    `Cannot use 'in' operator to search for 'gone' in {"a": "want it: received 4111"}`,
+    "Cannot connect to postgres://app:hunter2@db/app",
+    "Cannot convert hunter2 to a BigInt",
+  ];
+  for (const message of secrets) {
+    const store = new SpyStore();
+    const { client } = await setUp(store);
+    store.onGet = () => Promise.reject(new TypeError(message));
+    const error = await assertRejects(
+      () => client.get("/read"),
+      SessionStoreError,
+    );
+    assertEquals(
+      error.message,
+      "Cannot load session: the store must answer: received TypeError",
+    );
+  }
+});
+
+Deno.test("R36 a store that rejects with nothing has failed, and was not slow", async () => {
+  const store = new SpyStore();
+  const { client, events } = await setUp(store);
+  store.onGet = () => Promise.reject();
+  const error = await assertRejects(
+    () => client.get("/read"),
+    SessionStoreError,
+    "the store must answer: received undefined",
+  );
+  assertEquals(
+    events.map((event) => event.type === "store-error" && event.error),
+    [error],
+  );
+});
+
+Deno.test("SessionStore.commit() that does not say how it went is a TypeError that says what it must", async () => {
+  const odd = [undefined, null, true, {}, { ok: 1 }];
+  for (const result of odd) {
+    const store = new SpyStore();
+    const { client } = await setUp(store);
+    store.onCommit = () => Promise.resolve(result as never);
+    await assertRejects(
+      () => client.get("/count"),
+      TypeError,
+      "the store's commit must answer { ok: true, version } or { ok: false }: received",
+    );
+  }
+});

@@ -1,0 +1,160 @@
+/**
+ * Sessions that are gone when the store fails to end them: it may have ended them unnoticed,
+ * or somebody else may have moved them away.
+ */
+
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import {
+  type Session,
+  SessionManager,
+  type SessionOptions,
+  SessionStoreError,
+} from "@tessera/session";
+import { COOKIE, Events, getWith } from "./_helpers.ts";
+import { appliesAndFails, fails, SpyStore } from "./_spy_store.ts";
+
+/** Two managers of one store, as in two processes, and an anonymous session. */
+async function setUp(options: SessionOptions = {}) {
+  const store = new SpyStore();
+  const events = new Events();
+  const make = () =>
+    new SessionManager({
+      store,
+      onEvent: events.push,
+      ...options,
+    });
+  const [one, other] = [make(), make()];
+  const { token } = await call(one, undefined, (session) => {
+    session.set("cart", ["apples"]);
+  });
+  const [id = ""] = token.split(".");
+  events.take();
+  return { store, events, one, other, token, id };
+}
+
+/** Makes a request; tells its cookie line, and the token that the client has afterwards. */
+async function call(
+  sessions: SessionManager,
+  token: string | undefined,
+  run: (session: Session) => unknown,
+) {
+  const request = token === undefined
+    ? new Request("https://example.com/")
+    : getWith(token);
+  const response = await sessions.handle(request, async (session) => {
+    await run(session);
+    return new Response();
+  });
+  const [cookie] = response.headers.getSetCookie();
+  const told = cookie?.slice(COOKIE.length + 1).split(";")[0];
+  return { cookie, token: told ?? token ?? "" };
+}
+
+/** Lets the next commit fail, before it has any effect. */
+function refuseOnce(store: SpyStore): void {
+  store.onCommit = (call) => {
+    store.onCommit = undefined;
+    return fails<Awaited<ReturnType<typeof call>>>();
+  };
+}
+
+/** How a session can move away from its id meanwhile. */
+const MOVES: Record<string, (session: Session) => void> = {
+  login: (session) => session.login("ada"),
+  regenerate: (session) => session.regenerate(),
+};
+
+for (const [move, run] of Object.entries(MOVES)) {
+  for (const elsewhere of [false, true]) {
+    const where = elsewhere ? "another process" : "this process";
+
+    Deno.test(`a logout that the store refused is not reported as done after a ${move} in ${where}`, async () => {
+      const { store, events, one, other, token } = await setUp({
+        rotationGrace: 0, // of the old id no trace is left
+      });
+      let newer = "";
+      await assertRejects(
+        () =>
+          call(one, token, async (session) => {
+            newer = (await call(elsewhere ? other : one, token, run)).token;
+            refuseOnce(store);
+            session.logout();
+          }),
+        SessionStoreError,
+      );
+      assertEquals(events.take().includes("ended logout"), false);
+      let cart: unknown;
+      await call(one, newer, (session) => cart = session.get("cart"));
+      assertEquals(cart, ["apples"]);
+    });
+  }
+
+  Deno.test(`a revocation that the store refused is not reported as done after a ${move} in another process`, async () => {
+    const { store, events, one, other, token, id } = await setUp({
+      rotationGrace: 0,
+    });
+    store.onCommit = async (call_) => {
+      store.onCommit = undefined;
+      await call(other, token, run);
+      return fails<Awaited<ReturnType<typeof call_>>>();
+    };
+    await assertRejects(() => one.revoke(id), SessionStoreError);
+    assertEquals(events.take().includes("ended revoked"), false);
+  });
+}
+
+Deno.test("a logout that is tried again is not reported as done after a login in another process", async () => {
+  const { store, events, one, other, token } = await setUp();
+  const { cookie } = await call(one, token, async (session) => {
+    session.logout();
+    store.onCommit = store.onGet = fails;
+    await assertRejects(() => session.commit(), SessionStoreError);
+    store.onCommit = store.onGet = undefined;
+    await call(other, token, (session) => session.login("ada"));
+    events.take();
+    await session.commit();
+  });
+  assertEquals(cookie, undefined);
+  assertEquals(events.take().includes("ended logout"), false);
+});
+
+Deno.test("a revocation that the store refused is not reported as done while a login is on its way", async () => {
+  const { store, events, one, token, id } = await setUp();
+  const applied = Promise.withResolvers<void>();
+  const answered = Promise.withResolvers<void>();
+  const revoking = Promise.withResolvers<void>();
+  store.onCommit = async (call) => {
+    if (store.commits.at(-1)?.put.length === 0) {
+      revoking.resolve();
+      await applied.promise;
+      return fails<Awaited<ReturnType<typeof call>>>();
+    }
+    await revoking.promise;
+    const result = await call();
+    applied.resolve();
+    await answered.promise;
+    return result;
+  };
+  let signal: AbortSignal | undefined;
+  const login = call(one, token, (session) => {
+    signal = session.signal;
+    session.login("ada");
+  });
+  await assertRejects(() => one.revoke(id), SessionStoreError);
+  answered.resolve();
+  const { token: newer } = await login;
+  assertEquals(signal?.aborted, false);
+  assertEquals(events.take().includes("ended revoked"), false);
+  store.onCommit = undefined;
+  let subject: string | undefined;
+  await call(one, newer, (session) => subject = session.subject);
+  assertEquals(subject, "ada");
+});
+
+Deno.test("a logout that took place unnoticed is reported as done", async () => {
+  const { store, events, one, token } = await setUp();
+  store.onCommit = appliesAndFails;
+  const { cookie } = await call(one, token, (session) => session.logout());
+  assert(cookie?.includes("Max-Age=0"));
+  assertEquals(events.take().includes("ended logout"), true);
+});
