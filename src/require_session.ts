@@ -73,7 +73,7 @@ export interface RequireSessionOptions<
  * import { MemoryStore, requireSession, SessionManager } from "@tessera/session";
  * import { assertEquals } from "@std/assert";
  *
- * await using sessions = new SessionManager({ store: new MemoryStore() });
+ * const sessions = new SessionManager({ store: new MemoryStore() });
  * const admin = requireSession(
  *   (_request, session) => new Response(`Hello ${session.subject}`),
  *   sessions,

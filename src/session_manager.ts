@@ -41,7 +41,7 @@ export type { ListOptions, SessionInfo } from "./_session_list.ts";
  * import { TestClient } from "@tessera/session/testing";
  * import { assertEquals } from "@std/assert";
  *
- * await using sessions = new SessionManager({ store: new MemoryStore() });
+ * const sessions = new SessionManager({ store: new MemoryStore() });
  * const client = new TestClient(withSession((_request, session) => {
  *   if (session.isNew) session.set("cart", ["apples"]);
  *   return new Response(session.id);
