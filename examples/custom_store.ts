@@ -3,25 +3,25 @@
 
 import type * as store from "@tessera/session";
 import { withSession } from "@tessera/session";
-import { Buffer } from "node:buffer";
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { Deserializer, Serializer } from "node:v8";
 
-/** A record as the file holds it. */
-type Row = { value: string; version: string; subject?: string; until: number };
+/** A record, the subject that it is indexed under, and until when it is kept. */
+type Row = store.VersionedRecord & { subject?: string; until: number };
 
-/** Keeps sessions in a Map, and the Map as JSON in a file: for one process. */
+/** Keeps sessions in a Map, and the Map in a file: for one process. */
 export class FileStore implements store.SessionStore {
-  #rows: Map<string, Row>;
+  #rows = new Map<string, Row>();
 
   constructor(readonly path: string) {
-    const text = existsSync(path) ? readFileSync(path, "utf8") : "";
-    this.#rows = new Map(JSON.parse(text || "[]"));
+    if (!existsSync(path)) return;
+    const file = new Deserializer(readFileSync(path));
+    file.readHeader();
+    this.#rows = file.readValue();
   }
 
   async get(id: string): Promise<store.VersionedRecord | undefined> {
-    const row = this.#rows.get(id);
-    return row && decode(row);
+    return structuredClone(this.#rows.get(id)); // copies: callers may change them
   }
 
   async commit(commit: store.StoreCommit): Promise<store.StoreCommitResult> {
@@ -32,48 +32,33 @@ export class FileStore implements store.SessionStore {
     }
     const version = crypto.randomUUID();
     for (const { id } of commit.delete) rows.delete(id);
-    for (const { id, record, expireIn, subject } of commit.put) {
-      const row = { value: encode(record), version, until: now + expireIn };
-      rows.set(id, subject === undefined ? row : { ...row, subject });
+    for (const { id, expireIn, ...put } of commit.put) {
+      rows.set(id, structuredClone({ ...put, version, until: now + expireIn }));
     }
+    const file = new Serializer(); // what structured clone carries: JSON does not
+    file.writeHeader();
+    file.writeValue(rows);
     // whoever reads the file sees all of it or nothing: a rename is atomic
-    writeFileSync(`${this.path}.new`, JSON.stringify([...rows]));
+    writeFileSync(`${this.path}.new`, file.releaseBuffer());
     renameSync(`${this.path}.new`, this.path);
     this.#rows = rows;
     return { ok: true, version };
   }
 
   async *list(
-    { subject, before, limit = Infinity }: store.StoreListOptions = {},
+    { subject, before, limit }: store.StoreListOptions = {},
   ): AsyncGenerator<store.ListedRecord> {
-    for (const id of [...this.#rows.keys()].sort().reverse()) {
-      if (limit < 1) return;
-      const row = this.#rows.get(id);
-      if (row === undefined || before !== undefined && id >= before) continue;
-      if (subject !== undefined && row.subject !== subject) continue;
-      limit--;
-      yield { id, ...decode(row) };
-    }
+    const rows = [...this.#rows].map(([id, row]) => ({ id, ...row }))
+      .filter(({ id }) => before === undefined || id < before)
+      .filter((row) => subject === undefined || row.subject === subject)
+      .sort((a, b) => a.id < b.id ? 1 : -1);
+    yield* structuredClone(rows.slice(0, limit));
   }
-}
-
-/** Serialises as structured clone does: JSON alone would lose a Date, a Map, a bigint. */
-function encode(value: unknown): string {
-  const serializer = new Serializer();
-  serializer.writeHeader();
-  serializer.writeValue(value);
-  return Buffer.from(serializer.releaseBuffer()).toString("base64");
-}
-
-function decode({ value, version }: Row): store.VersionedRecord {
-  const deserializer = new Deserializer(Buffer.from(value, "base64"));
-  deserializer.readHeader();
-  return { record: deserializer.readValue(), version };
 }
 
 if (import.meta.main) {
   Deno.serve(withSession((_request, session) => {
     session.update<number>("count", (count = 0) => count + 1);
     return Response.json(session.get("count"));
-  }, { store: new FileStore(Deno.args[0] ?? "sessions.json") }));
+  }, { store: new FileStore(Deno.args[0] ?? "sessions.bin") }));
 }

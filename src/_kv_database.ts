@@ -259,7 +259,8 @@ export class KvConnection {
   async #connect(): Promise<KvDatabase> {
     if (this.#disposed) {
       throw new TypeError(
-        "Cannot use KvStore: it must not be disposed of: received a call after its disposal",
+        `Cannot use KvStore: it must not be disposed of: received a call after its disposal. "using" at ` +
+          `the top of a module ends with the module, while its server runs on: use "const" there.`,
       );
     }
     const database = await this.#opened();

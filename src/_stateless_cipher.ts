@@ -62,7 +62,7 @@ export interface SessionCipher {
 /**
  * Creates a cipher: AES-256-GCM under keys derived from the secrets.
  *
- * Sessions are serialized by V8 (`node:v8`): the format in which Deno KV keeps
+ * Sessions are serialised by V8 (`node:v8`): the format in which Deno KV keeps
  * them too, which carries all that structured clone does, is read by every later
  * version of V8, and needs no dependency. It is only ever applied to what has been
  * authenticated.

@@ -46,7 +46,7 @@ export interface ConsoleEventsOptions {
  * import { consoleEvents, MemoryStore, SessionManager } from "@tessera/session";
  * import { assertEquals } from "@std/assert";
  *
- * await using sessions = new SessionManager({
+ * const sessions = new SessionManager({
  *   store: new MemoryStore(),
  *   onEvent: consoleEvents({ level: "warn" }),
  * });

@@ -15,7 +15,7 @@ import { problem } from "./_problem.ts";
 /** Methods that change nothing (RFC 9110 §9.2.1). */
 const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
 
-/** The host of a serialized origin, to the letter: default ports are left out by browsers. */
+/** The host of a serialised origin, to the letter: default ports are left out by browsers. */
 const ORIGIN_HOST = /^[a-z][a-z0-9+.-]*:\/\/([^/?#@]+)$/i;
 
 /** A list of protocols that names WebSocket (RFC 9110 §7.8). */

@@ -77,7 +77,7 @@ export interface KvStoreOptions {
  * import { KvStore, SessionManager } from "@tessera/session";
  * import { assert } from "@std/assert";
  *
- * using kv = await Deno.openKv(":memory:"); // or "./app.db"
+ * const kv = await Deno.openKv(":memory:"); // or "./app.db"
  * const sessions = new SessionManager({ store: new KvStore(kv) });
  *
  * const response = await sessions.handle(
@@ -88,6 +88,7 @@ export interface KvStoreOptions {
  *   },
  * );
  * assert(response.headers.has("set-cookie"));
+ * kv.close(); // after the last request
  * ```
  */
 export class KvStore implements SessionStore {
@@ -104,10 +105,11 @@ export class KvStore implements SessionStore {
    * import { KvStore } from "@tessera/session";
    * import { assertEquals } from "@std/assert";
    *
-   * await using store = new KvStore(() => Deno.openKv(":memory:"), {
+   * const store = new KvStore(() => Deno.openKv(":memory:"), {
    *   prefix: ["shop", "sessions"],
    * });
    * assertEquals(await store.get("01ARZ3NDEKTSV4RRFFQ69G5FAV"), undefined);
+   * await store[Symbol.asyncDispose](); // after the last request
    * ```
    *
    * @param kv A database or a promise of one, which stays yours to close; or a
@@ -146,7 +148,7 @@ export class KvStore implements SessionStore {
    * import { KvStore } from "@tessera/session";
    * import { assertEquals } from "@std/assert";
    *
-   * using kv = await Deno.openKv(":memory:");
+   * const kv = await Deno.openKv(":memory:");
    * const store = new KvStore(kv);
    * await store.commit({
    *   check: [],
@@ -155,6 +157,7 @@ export class KvStore implements SessionStore {
    * });
    * assertEquals((await store.get("a"))?.record, { count: 1 });
    * assertEquals((await kv.get(["sessions", "id", "a"])).value, { count: 1 });
+   * kv.close();
    * ```
    *
    * @param id The id of the record; any string.
@@ -176,7 +179,7 @@ export class KvStore implements SessionStore {
    * import { KvStore } from "@tessera/session";
    * import { assertEquals } from "@std/assert";
    *
-   * using kv = await Deno.openKv(":memory:");
+   * const kv = await Deno.openKv(":memory:");
    * const store = new KvStore(kv);
    * const create = {
    *   check: [{ id: "a", version: null }],
@@ -185,6 +188,7 @@ export class KvStore implements SessionStore {
    * };
    * assertEquals((await store.commit(create)).ok, true);
    * assertEquals((await store.commit(create)).ok, false);
+   * kv.close();
    * ```
    *
    * @param commit What to check, put and delete.
@@ -220,7 +224,7 @@ export class KvStore implements SessionStore {
    * import { KvStore } from "@tessera/session";
    * import { assertEquals } from "@std/assert";
    *
-   * using kv = await Deno.openKv(":memory:");
+   * const kv = await Deno.openKv(":memory:");
    * const store = new KvStore(kv);
    * const put = ["a", "b"].map((id) => (
    *   { id, record: {}, expireIn: 60_000, subject: "ada" }
@@ -228,6 +232,7 @@ export class KvStore implements SessionStore {
    * await store.commit({ check: [], put, delete: [] });
    * const found = await Array.fromAsync(store.list({ subject: "ada", limit: 1 }));
    * assertEquals(found.map(({ id }) => id), ["b"]);
+   * kv.close();
    * ```
    *
    * @param options Which records; all if left out.
@@ -258,7 +263,7 @@ export class KvStore implements SessionStore {
    * ```ts
    * import { KvStore } from "@tessera/session";
    *
-   * using kv = await Deno.openKv(":memory:");
+   * const kv = await Deno.openKv(":memory:");
    * const store = new KvStore(kv);
    * const controller = new AbortController();
    * const changed = new Promise<void>((resolve) =>
@@ -271,6 +276,7 @@ export class KvStore implements SessionStore {
    * });
    * await changed;
    * controller.abort();
+   * kv.close();
    * ```
    *
    * @param id The id of the record to watch.

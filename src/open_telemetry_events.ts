@@ -73,7 +73,7 @@ export interface OpenTelemetryEvents {
  * import { MemoryStore, openTelemetryEvents, SessionManager } from "@tessera/session";
  * import * as api from "@opentelemetry/api";
  *
- * await using sessions = new SessionManager({
+ * const sessions = new SessionManager({
  *   store: new MemoryStore(),
  *   ...openTelemetryEvents(api),
  * });

@@ -86,7 +86,7 @@ export interface PostgresStoreOptions {
  * - **One table**, which {@linkcode postgresTable} describes, with one row for
  *   each record. A record is JSON, also for what JSON has no words for.
  * - **One statement** for each commit, safe at `READ COMMITTED` and above, and
- *   sent again if the server reports a serialization failure or a deadlock.
+ *   sent again if the server reports a `serialization_failure` or a deadlock.
  *   Concurrent reads share statements, and so do concurrent commits, each with an
  *   outcome of its own. A call that comes alone goes out at once.
  * - **Expired rows** stay until {@linkcode PostgresStore.sweep} deletes them.

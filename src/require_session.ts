@@ -53,7 +53,7 @@ export interface RequireSessionOptions<
 /**
  * Wraps a handler, so that it is called only for those who are signed in.
  *
- * Nobody signed in is answered 401, and whom `verify` refuses 403.
+ * Answers 401 if nobody is signed in, and 403 to those whom `verify` refuses.
  *
  * It loads the session itself: within a handler that has the session of the same manager, it
  * sees none of that handler's changes.
@@ -73,7 +73,7 @@ export interface RequireSessionOptions<
  * import { MemoryStore, requireSession, SessionManager } from "@tessera/session";
  * import { assertEquals } from "@std/assert";
  *
- * await using sessions = new SessionManager({ store: new MemoryStore() });
+ * const sessions = new SessionManager({ store: new MemoryStore() });
  * const admin = requireSession(
  *   (_request, session) => new Response(`Hello ${session.subject}`),
  *   sessions,

@@ -41,7 +41,7 @@ export type { ListOptions, SessionInfo } from "./_session_list.ts";
  * import { TestClient } from "@tessera/session/testing";
  * import { assertEquals } from "@std/assert";
  *
- * await using sessions = new SessionManager({ store: new MemoryStore() });
+ * const sessions = new SessionManager({ store: new MemoryStore() });
  * const client = new TestClient(withSession((_request, session) => {
  *   if (session.isNew) session.set("cart", ["apples"]);
  *   return new Response(session.id);
@@ -132,8 +132,9 @@ export class SessionManager<
   /**
    * Loads the session of a request: the first half of {@linkcode handle}.
    *
-   * Commit what is loaded: until then nothing is saved, and other requests of this process
-   * do not get the flash values that were taken of it.
+   * Until it is committed nothing is saved, and other requests of this process do not get the
+   * flash values that were taken of it. One that is never committed is a look: it writes
+   * nothing, does not put off the idle timeout, and leaves `Vary` to you.
    *
    * @param request The request.
    * @returns The session; a blank one, if the request brought none that lives.

@@ -116,8 +116,8 @@ export interface SessionOptions<Data extends object = UntypedData> {
    * How often `signal` and `attach` look for the end of a session that they
    * are not told of: whole milliseconds, 1 or more.
    *
-   * Keep it below `rotationGrace` if sessions regenerate that nobody is signed in to: who
-   * looks later takes a new id that another process gave them for their end.
+   * Keep it below `rotationGrace` if sessions regenerate that nobody is signed in to: one
+   * that looks later takes a new id that another process gave them for their end.
    *
    * @default 5 seconds
    */

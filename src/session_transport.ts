@@ -23,7 +23,7 @@
  *   clear: (headers) => headers.set("x-sid", ""),
  * };
  *
- * await using sessions = new SessionManager({ transport: query, store: new MemoryStore() });
+ * const sessions = new SessionManager({ transport: query, store: new MemoryStore() });
  * const first = await sessions.handle(new Request("http://localhost/"), (session) => {
  *   session.set("seen", true);
  *   return new Response("hello");

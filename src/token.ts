@@ -69,7 +69,7 @@ export function matchesHash(secret: string, hash: string): boolean {
 }
 
 /**
- * Covers one secret with another, so that only who knows the one learns the other.
+ * Covers one secret with another, so that only those who know the one learn the other.
  *
  * The same call with the same covering secret uncovers it again.
  *

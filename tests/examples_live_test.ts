@@ -3,6 +3,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import { FileStore } from "../examples/custom_store.ts";
 import { rawRequest } from "./_helpers.ts";
 import {
   newClient,
@@ -149,6 +150,6 @@ Deno.test("examples/custom_store.ts counts, and goes on counting after a restart
     assertEquals(await response.text(), expected);
     cookie = response.headers.getSetCookie()[0]?.split(";")[0] ?? cookie;
   }
-  const rows = JSON.parse(await Deno.readTextFile(database.path));
+  const rows = await Array.fromAsync(new FileStore(database.path).list());
   assertEquals(rows.length, 1);
 });

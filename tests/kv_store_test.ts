@@ -313,7 +313,11 @@ Deno.test("KvStore[Symbol.asyncDispose]() closes only what the store opened, aft
     await disposal;
     await store[Symbol.asyncDispose]();
     assertEquals(spy.closed, 1);
-    await assertRejects(() => store.get(ID), TypeError, "disposed of");
+    await assertRejects(
+      () => store.get(ID),
+      TypeError,
+      `must not be disposed of: received a call after its disposal. "using" at the top of a module ends with the module`,
+    );
   }
   // Never used, never opened.
   await new KvStore(() => {

@@ -11,7 +11,7 @@ import {
   SessionClosedError,
   SessionManager,
 } from "@tessera/session";
-import { TestClient } from "@tessera/session/testing";
+import { TestClient, TestClock } from "@tessera/session/testing";
 import { SpyStore, testOnSpyStores } from "./_spy_store.ts";
 import { Visitor } from "./_visitor.ts";
 
@@ -47,6 +47,33 @@ Deno.test("SessionManager.load() and .commit() are the halves of .handle()", asy
   const second = await client.get("/");
   assertEquals(await second.json(), 2);
   assertEquals(second.headers.getSetCookie(), []);
+});
+
+Deno.test("SessionManager.load() without a commit writes nothing, and does not put off the idle timeout", async () => {
+  const clock = new TestClock();
+  const store = new SpyStore();
+  const idleTimeout = { minutes: 10 };
+  const sessions = new SessionManager({ store, clock: clock.now, idleTimeout });
+  const client = new TestClient(async (request) => {
+    if (request.method === "GET") {
+      return Response.json((await sessions.load(request)).subject ?? null);
+    }
+    return await sessions.handle(request, (session) => {
+      session.login("ada");
+      return new Response();
+    });
+  }, { clock: clock.now });
+  await client.post("/");
+
+  const seen: unknown[] = [];
+  for (let poll = 0; poll < 4; poll++) {
+    clock.advance({ minutes: 3 });
+    const response = await client.get("/");
+    assertEquals(response.headers.has("vary"), false);
+    seen.push(await response.json());
+  }
+  assertEquals(seen, ["ada", "ada", "ada", null]);
+  assertEquals(store.calls.commit, 1);
 });
 
 Deno.test("SessionManager.commit() closes the session, and does not commit it twice", async () => {
