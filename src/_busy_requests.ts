@@ -91,10 +91,13 @@ export function leaveRequest(
 
 function assertCompatible(own: Settings, other: Settings): void {
   if (own === other) return;
-  for (const { name } of other.transports) {
+  for (const { name, vary } of other.transports) {
     if (own.transports.every((transport) => transport.name !== name)) continue;
+    const remedy = [vary].flat().includes("Cookie")
+      ? `set "cookie: { name }"`
+      : "give one another transport, as headerTransport({ name })";
     throw new TypeError(
-      `Cannot load session: two managers of one request must have different names: received "${name}" twice; set "cookie: { name }"`,
+      `Cannot load session: two managers of one request must have different names: received "${name}" twice; ${remedy}`,
     );
   }
 }

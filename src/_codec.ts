@@ -1,34 +1,7 @@
 /**
  * Records as readable text: JSON that carries all of structured clone.
  *
- * For stores whose engine keeps text. What JSON can say, it says: plain values
- * come out as they are. Everything else is a tag, an object whose one and only
- * key begins with `$`:
- *
- * | tag | stands for |
- * | --- | --- |
- * | `{"$undefined":true}` | `undefined` |
- * | `{"$number":"NaN"}` | `NaN`, `Infinity`, `-Infinity` or `-0` |
- * | `{"$bigint":"123"}` | a bigint |
- * | `{"$date":"2026-01-01T00:00:00.000Z"}` | a `Date`; `null`: an invalid one |
- * | `{"$map":[[key,value],…]}` | a `Map` |
- * | `{"$set":[value,…]}` | a `Set` |
- * | `{"$regexp":["source","flags"]}` | a `RegExp` |
- * | `{"$boxed":primitive}` | a `Number`, `String`, `Boolean` or `BigInt` object |
- * | `{"$error":{"name":…,"message":…,"stack":…,"cause":…}}` | an `Error`; name: its class |
- * | `{"$ArrayBuffer":"base64"}` | an `ArrayBuffer`; resizable: `["base64",maxByteLength]` |
- * | `{"$Uint8Array":"base64"}` | a typed array or `DataView` (each by its name) on the whole of a buffer |
- * | `{"$Uint8Array":[buffer,byteOffset,length]}` | one on part of a buffer, or on a shared one |
- * | `{"$array":[length,{"0":value,…}]}` | an array with holes, or with other properties |
- * | `{"$shared":[n,value]}` | an object that occurs again, where it occurs first |
- * | `{"$ref":n}` | the same object, wherever it occurs again, cycles included |
- * | `{"$object":{…}}` | an object that looks like a tag, but is none |
- * | `{"$object":[[key,value],…]}` | one with a key that JSON cannot write without an escape; within `$array` too |
- *
- * Numbers in binary data are little-endian. Text holds no NUL and no lone
- * surrogate, for JSON escapes them (`\u0000`, `\ud800`): it fits any column of
- * text, and Postgres's `json`, but not its `jsonb`, which unescapes them. The
- * order of keys and entries is kept.
+ * For stores whose engine keeps text; docs/encoding.md lists the tags.
  *
  * @module
  */

@@ -107,7 +107,11 @@ export async function select(
   parameters: string[],
 ): Promise<PostgresValue[][]> {
   const rows = await sql.unsafe(query, parameters, { prepare: true }).values();
-  return Array.from(rows) as PostgresValue[][];
+  return Array.from(
+    rows,
+    // a transform may have made an object of it, with the same keys
+    (row) => Array.isArray(row) ? row : Object.values(row as object),
+  );
 }
 
 /** An error that the server reported. */

@@ -21,6 +21,9 @@
  * }, { store }));
  * ```
  *
+ * A record is JSON; what JSON has no words for is a tag, as `{"$date":"2026-01-01T00:00:00.000Z"}`
+ * or `{"$map":[[key,value],…]}`: docs/encoding.md in the repository lists them all.
+ *
  * @module
  */
 
@@ -98,7 +101,9 @@ export interface PostgresStoreOptions {
  * and replace `null`, but not rewrite other values, of which records are made. An
  * error of the driver reaches the manager as it is. Give the pool a `connect_timeout` of a few seconds, and a
  * `backoff` of less than one: the driver waits up to 20 seconds before it looks
- * for a server that was away.
+ * for a server that was away. Up to 3.4.9 it may lose a connection for good that the server
+ * cuts off while small statements wait to be sent: then calls get no answer until the pool is
+ * made anew, which a health check tells.
  *
  * @example Sessions in PostgreSQL
  * ```ts ignore

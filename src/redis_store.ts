@@ -23,6 +23,9 @@
  * }, { store: new RedisStore(client) }));
  * ```
  *
+ * A record is JSON; what JSON has no words for is a tag, as `{"$date":"2026-01-01T00:00:00.000Z"}`
+ * or `{"$map":[[key,value],…]}`: docs/encoding.md in the repository lists them all.
+ *
  * @module
  */
 

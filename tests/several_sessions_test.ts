@@ -156,12 +156,12 @@ Deno.test("two managers with the same cookie name on one request are a TypeError
     [
       new SessionManager({ store }),
       new SessionManager({ store }),
-      `"__Host-session"`,
+      `"__Host-session" twice; set "cookie: { name }"`,
     ],
     [
       new SessionManager({ store, cookie: { name: "sid" } }),
       new SessionManager({ store, cookie: { name: "sid", path: "/a" } }),
-      `"sid"`,
+      `"sid" twice; set "cookie: { name }"`,
     ],
     [
       new SessionManager({ store, transport: headerTransport() }),
@@ -169,7 +169,7 @@ Deno.test("two managers with the same cookie name on one request are a TypeError
         store,
         transport: headerTransport({ name: "X-Session" }),
       }),
-      `"x-session"`,
+      `"x-session" twice; give one another transport`,
     ],
   ];
   for (const [outer, inner, name] of pairs) {

@@ -68,7 +68,7 @@ Deno.test("PostgresStore refuses odd options", () => {
     assertThrows(() => create({ table }), TypeError, want);
     assertThrows(() => postgresTable(table), TypeError, want);
   }
-  assertThrows(() => create({ table: 1 }), TypeError, "received number");
+  assertThrows(() => create({ table: 1 }), TypeError, "received 1");
   create({ table: "A_1.b_2" });
   create({ table: "x".repeat(48) });
   create({ table: undefined, batch: undefined, listen: undefined });
@@ -269,6 +269,7 @@ Deno.test("PostgresStore works whatever the driver is told to make of rows, arra
     { transform: postgres.camel },
     { transform: postgres.toPascal },
     { transform: { value: { from: toUndefined } } },
+    { transform: { row: { from: (row: object) => ({ ...row }) } } },
     { types: { bigint: postgres.BigInt } },
   ];
   for (const driver of drivers) {
