@@ -6,6 +6,7 @@
  * @module
  */
 
+import type { Birth } from "./_births.ts";
 import { applyOperations, type Changes } from "./_changes.ts";
 import { draft, type Login, signedIn } from "./_draft.ts";
 import { evict } from "./_eviction.ts";
@@ -18,23 +19,18 @@ import {
   mergeJobs,
   noteTried,
 } from "./_merge.ts";
-import { remembersNonce } from "./_nonce.ts";
 import {
   cookieEndsEarly,
   type ForwardRecord,
   NO_DATA,
-  parseRecord,
   type SessionRecord,
   touchDue,
   touched,
 } from "./_record.ts";
-import type { Birth } from "./_request_parts.ts";
 import type { RequestSession } from "./_request_session.ts";
 import { settleFlash } from "./_session_flash.ts";
-import type { LoadedState } from "./_session_io.ts";
 import type { Missing, StoredSession } from "./_session_reader.ts";
 import { deletesOf, putOf, type StoreWriter } from "./_store_writer.ts";
-import { checkLoaded } from "./_validation.ts";
 import type { StorePut } from "./session_store.ts";
 import { hashSecret, sealSecret } from "./token.ts";
 
@@ -66,8 +62,8 @@ async function storeNew(
 ): Promise<void> {
   const { settings } = writer;
   const { id } = request.handle;
-  const birth = request.conceive();
-  let born = await findBorn(writer, request, id);
+  const birth = request.births.next();
+  let born = await request.births.find(id);
   if (born === undefined) {
     const { record, data, now } = await draft(
       settings,
@@ -83,7 +79,7 @@ async function storeNew(
     };
     born = await writer.write(commit, { id, nonce: birth.nonce })
       ? { state: { id, record: stored, data }, birth, now }
-      : await findBorn(writer, request, id);
+      : await request.births.find(id);
   }
   if (born === undefined) {
     throw new TypeError(
@@ -92,31 +88,6 @@ async function storeNew(
   }
   request.settle(born.state, born.birth.secret, born.now);
   settings.emit({ type: "created", id });
-}
-
-/** A record that there was none of before. */
-interface Born {
-  readonly state: LoadedState;
-  /** What it was made with. */
-  readonly birth: Birth;
-  /** When it was made, or found. */
-  readonly now: number;
-}
-
-/** Finds the record of an id that an earlier try of the same commit has made unnoticed. */
-async function findBorn(
-  { settings }: StoreWriter,
-  { births }: RequestSession,
-  id: string,
-): Promise<Born | undefined> {
-  if (births.length < 2) return undefined;
-  const record = parseRecord((await settings.store.get(id))?.record);
-  if (record === undefined || "forward" in record) return undefined;
-  const birth = births.find(({ nonce }) => remembersNonce(record.nonce, nonce));
-  if (birth === undefined) return undefined;
-  const data = await checkLoaded(settings, id, record.data);
-  const state = { id, record, data };
-  return { state, birth, now: settings.now() };
 }
 
 /** Makes the first record of a session, which remembers the one that it takes the place of. */
@@ -155,7 +126,7 @@ export async function signIn(
   const { request, changes, base: loaded } = job;
   const { id, subject } = identity;
   const { settings } = writer;
-  const birth = request.conceive();
+  const birth = request.births.next();
   const read = async () => {
     if (loaded === undefined) return undefined;
     const found = await findAgain(writer, request, loaded);
@@ -164,7 +135,7 @@ export async function signIn(
   const expired = start && expiredSince(writer, request, start);
   let base = start === undefined || expired ? await read() : start;
   for (let attempt = 1;; attempt++) {
-    let born = await findBorn(writer, request, id);
+    let born = await request.births.find(id);
     if (born === undefined) {
       birth.base = base;
       const { record, data, now } = await draft(
@@ -219,7 +190,7 @@ export async function regenerate(
   const id = changes.identity?.type === "regenerate"
     ? changes.identity.id
     : request.nextId();
-  const { secret, nonce } = request.rotation;
+  const { secret, nonce } = request.births.rotation;
   noteTried([job], nonce);
   let base: StoredSession | Missing = start ??
     await findAgain(writer, request, loaded);

@@ -49,16 +49,6 @@ export interface SessionParts {
   readonly renamings: RecentMap<string, string>;
 }
 
-/** What a record is made with. */
-export interface Birth {
-  /** The name of the write, which the record remembers. */
-  readonly nonce: string;
-  /** The secret that leads to it. */
-  readonly secret: string;
-  /** The session that it took the place of, if any. */
-  base: StoredSession | undefined;
-}
-
 /** What a request brought. */
 export interface LoadResult {
   /** Who the session is loaded for. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Births } from "./_births.ts";
 import type { Changes } from "./_changes.ts";
 import {
   lifetimeChanged,
@@ -14,7 +15,6 @@ import {
 } from "./_record.ts";
 import type {
   Answer,
-  Birth,
   LoadResult,
   RequestOrigin,
   SessionParts,
@@ -27,12 +27,6 @@ import type { Settings } from "./_settings.ts";
 import { traced } from "./_trace.ts";
 import { SessionClosedError, SessionStoreError } from "./errors.ts";
 import type { SessionSocket } from "./session.ts";
-import { generateSecret } from "./token.ts";
-
-/** Up to this length, in characters, every name leaves room for a token in a cookie. */
-const LONG_NAME = 3_900;
-
-const NO_BIRTHS: readonly Birth[] = [];
 
 /** The state of a request's session that the handler does not see. */
 export class RequestSession implements SessionIo {
@@ -52,8 +46,7 @@ export class RequestSession implements SessionIo {
   isCommitted = false;
   /** Brings the answer up to date when it is sent; `false`: it must not be sent any more. */
   renew: (() => boolean) | undefined;
-  /** What the first record of a new id is made with: each try of a commit may add one. */
-  births: readonly Birth[] = NO_BIRTHS;
+  #births: Births | undefined;
   #over: "responded" | "discarded" | undefined;
   #answer: Answer | undefined;
   #links: SessionLinks | undefined;
@@ -164,40 +157,20 @@ export class RequestSession implements SessionIo {
     return id;
   }
 
-  /** What a `regenerate` makes its record with; the same when its commit is tried again. */
-  get rotation(): Birth {
-    return this.births[0] ?? this.conceive();
-  }
-
-  /**
-   * Makes what the first record of an id is made with: another one when the commit is tried
-   * again, so that nobody has the token of a try that reaches the store late.
-   */
-  conceive(): Birth {
-    const { codec, nonces } = this.settings;
-    const secret = generateSecret();
-    const { transport } = this.origin;
-    if (transport !== undefined && transport.name.length > LONG_NAME) {
-      // throws if there is no room for a token, before anything is stored
-      transport.write(
-        new Headers(),
-        codec.format(transport.name, this.handle.id, secret),
-        undefined,
-      );
-    }
-    const birth = { nonce: nonces.next(), secret, base: undefined };
-    this.births = [...this.births, birth];
-    return birth;
+  /** What the first record of its new id is made with, if it gets one. */
+  get births(): Births {
+    return this.#births ??= new Births(this);
   }
 
   /** Closes a session that is to stay as it is; `false` if there is something to commit. */
   closeUnchanged(): boolean {
     const { loaded, origin, settings, handle } = this;
-    const unchanged = this.#committing === undefined && handle.unchanged && (
-      loaded === undefined ||
-      loaded.hops.length === 0 && !origin.stale &&
-        !touchDue(loaded.record, settings.now(), settings)
-    );
+    const unchanged = this.#committing === undefined &&
+      handle.changes.untouched && (
+        loaded === undefined ||
+        loaded.hops.length === 0 && !origin.stale &&
+          !touchDue(loaded.record, settings.now(), settings)
+      );
     if (unchanged) handle.close();
     return unchanged;
   }

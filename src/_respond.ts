@@ -58,8 +58,9 @@ function tells(
   { answer, handle, isCommitted, loaded, settings }: RequestSession,
 ): boolean {
   if (answer !== undefined || isCommitted) return answer !== undefined;
-  return handle.tells ||
-    loaded !== undefined && settings.cipher !== undefined && handle.changed;
+  return handle.changes.tells ||
+    loaded !== undefined && settings.cipher !== undefined &&
+      handle.changes.changed;
 }
 
 /**

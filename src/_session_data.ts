@@ -53,7 +53,7 @@ export class SessionData {
   }
 
   /** Whether nothing was changed, and no object handed out that could have been. */
-  get unchanged(): boolean {
+  get untouched(): boolean {
     return this.#log === undefined && this.#tracked === undefined;
   }
 

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { type Changes, type IdentityChange, NO_CHANGES } from "./_changes.ts";
+import type { Changes } from "./_changes.ts";
 import { checkOptions, checkType, nameAction } from "./_check.ts";
 import {
   changedAfterEnd,
@@ -14,8 +14,9 @@ import {
   noSocket,
   usedAfterDestroy,
 } from "./_misuse.ts";
+import { PendingChanges } from "./_pending_changes.ts";
 import { bounded, NO_DATA, type SessionRecord } from "./_record.ts";
-import { SessionData } from "./_session_data.ts";
+import type { SessionData } from "./_session_data.ts";
 import { SessionFlash } from "./_session_flash.ts";
 import type { LoadedState, SessionIo } from "./_session_io.ts";
 import type { LoginOptions, Session, SessionSocket } from "./session.ts";
@@ -30,10 +31,7 @@ export class SessionHandle implements Session {
   #accessed = false;
   #id: string | undefined;
   #record: SessionRecord | undefined;
-  #data: SessionData;
-  #flash: SessionFlash | undefined;
-  #persistent: boolean | undefined;
-  #identity: IdentityChange | undefined;
+  #changes: PendingChanges;
 
   /**
    * Constructs a handle.
@@ -46,7 +44,7 @@ export class SessionHandle implements Session {
     this.#newAtLoad = loaded === undefined;
     this.#id = loaded?.id;
     this.#record = loaded && bounded(loaded.record, io.usedAt, io.lifetimes);
-    this.#data = new SessionData(loaded?.data ?? NO_DATA);
+    this.#changes = new PendingChanges(this.#record, loaded?.data ?? NO_DATA);
   }
 
   /** Finds what a handle was made with; `undefined` if it is no handle. */
@@ -58,7 +56,7 @@ export class SessionHandle implements Session {
 
   get id(): string {
     this.#accessed = true;
-    const identity = this.#identity;
+    const identity = this.#changes.identity;
     if (identity !== undefined && identity.type !== "destroy") {
       return identity.id;
     }
@@ -72,7 +70,9 @@ export class SessionHandle implements Session {
 
   get subject(): string | undefined {
     this.#accessed = true;
-    if (this.#identity?.type === "login") return this.#identity.subject;
+    if (this.#changes.identity?.type === "login") {
+      return this.#changes.identity.subject;
+    }
     return this.#status === "destroyed" ? undefined : this.#record?.subject;
   }
 
@@ -89,7 +89,9 @@ export class SessionHandle implements Session {
   get expiresAt(): number {
     this.#accessed = true;
     const { lifetimes, usedAt } = this.#io;
-    if (this.#record === undefined || this.#identity?.type === "login") {
+    if (
+      this.#record === undefined || this.#changes.identity?.type === "login"
+    ) {
       return usedAt + lifetimes.idleTimeout;
     }
     return this.#record.expiresAt;
@@ -97,7 +99,7 @@ export class SessionHandle implements Session {
 
   get authenticatedAt(): number | undefined {
     this.#accessed = true;
-    if (this.#identity?.type === "login") return this.#io.usedAt;
+    if (this.#changes.identity?.type === "login") return this.#io.usedAt;
     return this.#status === "destroyed"
       ? undefined
       : this.#record?.authenticatedAt;
@@ -131,7 +133,7 @@ export class SessionHandle implements Session {
 
   clear(): void {
     this.#assertOpen("clear session");
-    this.#data.clear();
+    this.#changes.data.clear();
   }
 
   update(key: string, next: (current: never) => unknown): void {
@@ -149,13 +151,9 @@ export class SessionHandle implements Session {
   ): Value | undefined {
     const action = "flash session value";
     this.#assertOpen(action, kind);
-    if (typeof kind !== "string") {
-      checkType(nameAction(action, kind), "kind", kind, "string");
-    }
-    const flash = this.#flash ??= new SessionFlash(
-      this.#record?.flash ?? [],
-      this,
-    );
+    checkKey(action, "kind", kind);
+    const stored = this.#record?.flash ?? [];
+    const flash = this.#changes.flash ??= new SessionFlash(stored, this);
     if (values.length === 0) return flash.take(kind) as Value | undefined;
     flash.queue(kind, values[0]);
     return undefined;
@@ -163,17 +161,15 @@ export class SessionHandle implements Session {
 
   keepFlash(kind?: string): void {
     this.#assertOpen("keep flash values");
-    if (kind !== undefined) {
-      checkType("keep flash values", "kind", kind, "string");
-    }
-    this.#flash?.keep(kind);
+    if (kind !== undefined) checkKey("keep flash values", "kind", kind);
+    this.#changes.flash?.keep(kind);
   }
 
   persist(persistent: boolean): void {
     this.#assertOpen("persist session");
     this.#assertTokenMayChange("persist session");
     checkType("persist session", "persistent", persistent, "boolean");
-    this.#persistent = persistent;
+    this.#changes.persistent = persistent;
   }
 
   login(subject: string, options: LoginOptions = {}): void {
@@ -182,7 +178,8 @@ export class SessionHandle implements Session {
     checkType("log in", "subject", subject, "string");
     const { label } = checkOptions("log in", options, ["label"]);
     if (label !== undefined) checkType("log in", "label", label, "string");
-    this.#identity = { type: "login", id: this.#io.nextId(), subject, label };
+    const id = this.#io.nextId();
+    this.#changes.identity = { type: "login", id, subject, label };
   }
 
   logout(): void {
@@ -194,21 +191,21 @@ export class SessionHandle implements Session {
     this.#assertTokenMayChange("regenerate session");
     // a request that came by a replaced id joins the regenerate that replaced it
     const joins = this.#io.isForwarded;
-    if (this.#newAtLoad || joins || this.#identity !== undefined) return;
-    this.#identity = { type: "regenerate", id: this.#io.nextId() };
+    if (this.#newAtLoad || joins) return;
+    this.#changes.identity ??= { type: "regenerate", id: this.#io.nextId() };
   }
 
   destroy(): void {
     this.#accessed = true;
     if (this.#status === "destroyed") return;
     this.#assertOpen("destroy session");
-    this.#identity = { type: "destroy" };
+    this.#changes.identity = { type: "destroy" };
     this.#status = "destroyed";
   }
 
   commit(): Promise<void> {
     this.#accessed = true;
-    if (this.#data.updating) throw changedInUpdate("commit session");
+    if (this.#changes.data.updating) throw changedInUpdate("commit session");
     const committing = this.#io.commit();
     committing.catch(() => {}); // where nobody waits, the commit after the handler tries again
     return committing;
@@ -240,48 +237,14 @@ export class SessionHandle implements Session {
    * @throws {TypeError} If a value was changed in place to what cannot be stored.
    */
   seal(): Changes {
-    const operations = this.#data.collect();
+    const changes = this.#changes.collect();
     this.close();
-    const identity = this.#identity;
-    const isSame = identity === undefined &&
-      this.#persistent === this.#record?.persistent;
-    const persistent = isSame ? undefined : this.#persistent;
-    if (
-      operations.length === 0 && this.#flash === undefined &&
-      persistent === undefined && identity === undefined
-    ) return NO_CHANGES;
-    return {
-      operations,
-      flashed: this.#flash?.flashed ?? NO_CHANGES.flashed,
-      taken: this.#flash?.taken ?? NO_CHANGES.taken,
-      persistent,
-      identity,
-    };
+    return changes;
   }
 
-  /** Whether the handler has done nothing to the session, and holds no object of its data. */
-  get unchanged(): boolean {
-    return this.#identity === undefined && this.#persistent === undefined &&
-      this.#flash === undefined && this.#data.unchanged;
-  }
-
-  /** Whether the handler has changed anything. */
-  get changed(): boolean {
-    return this.#identity !== undefined || this.#persistent !== undefined ||
-      (this.#flash?.changed ?? false) || this.#data.changed;
-  }
-
-  /** Whether the client is to be told of what the handler did. */
-  get tells(): boolean {
-    const identity = this.#identity;
-    if (this.#record !== undefined) {
-      const { persistent } = this.#record;
-      return identity !== undefined ||
-        (this.#persistent ?? persistent) !== persistent;
-    }
-    if (identity !== undefined) return identity.type === "login";
-    const flashed = this.#flash?.flashed.length ?? 0;
-    return this.#data.current.size > 0 || flashed > 0;
+  /** What the handler has done so far. */
+  get changes(): PendingChanges {
+    return this.#changes;
   }
 
   /** Closes the handle: changes would come too late from now on. */
@@ -297,22 +260,21 @@ export class SessionHandle implements Session {
   /** Closes the handle for good: nothing of it is committed. */
   discard(): void {
     if (this.#status === "open") this.#status = "discarded";
-    this.#flash?.release();
+    this.#changes.flash?.release();
   }
 
   /** Shows what was committed from now on. */
   settle(state: LoadedState): void {
     this.#id = state.id;
     this.#record = state.record;
-    this.#data = new SessionData(state.data);
-    this.#flash = undefined;
-    this.#persistent = undefined;
-    if (this.#identity?.type !== "destroy") this.#identity = undefined;
+    const { identity } = this.#changes;
+    this.#changes = new PendingChanges(state.record, state.data);
+    if (identity?.type === "destroy") this.#changes.identity = identity;
   }
 
   /** Whether a sign-in is to be committed. */
   get signsIn(): boolean {
-    return this.#identity?.type === "login";
+    return this.#changes.identity?.type === "login";
   }
 
   /** Shows the id that another request has given to the session. */
@@ -323,26 +285,26 @@ export class SessionHandle implements Session {
   /** Whether a value was changed in place after the commit, too late to be saved. */
   get changedLate(): boolean {
     return this.#status === "committed" &&
-      !this.#data.changedInPlace().next().done;
+      !this.#changes.data.changedInPlace().next().done;
   }
 
   #readable(action: string): SessionData {
     this.#accessed = true;
     if (this.#status === "destroyed") throw usedAfterDestroy(action);
-    return this.#data;
+    return this.#changes.data;
   }
 
   #writable(action: string, key: string): SessionData {
     this.#assertOpen(action, key);
-    if (typeof key !== "string") {
-      checkType(nameAction(action, key), "key", key, "string");
-    }
-    return this.#data;
+    checkKey(action, "key", key);
+    return this.#changes.data;
   }
 
   #assertOpen(action: string, key?: string): void {
     this.#accessed = true;
-    if (this.#data.updating) throw changedInUpdate(nameAction(action, key));
+    if (this.#changes.data.updating) {
+      throw changedInUpdate(nameAction(action, key));
+    }
     if (this.#status !== "open") {
       throw changedAfterEnd(nameAction(action, key), this.#status);
     }
@@ -354,4 +316,9 @@ export class SessionHandle implements Session {
       throw new TypeError(`Cannot ${action}: ${fixedToken}`);
     }
   }
+}
+
+/** Makes sure of a key, or of the kind of a flash value. */
+function checkKey(action: string, name: string, key: unknown): void {
+  if (typeof key !== "string") checkType(action, name, key, "string");
 }
