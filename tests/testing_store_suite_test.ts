@@ -138,7 +138,21 @@ Deno.test("testSessionStore() refuses arguments of the wrong type", () => {
     assertThrows(
       () => testSessionStore("x", open, { test, largestRecord }),
       RangeError,
-      `want largestRecord as an integer of 1024 or more: received ${largestRecord}`,
+      `Cannot register the tests: "largestRecord" must be an integer of 1024 or more: received ${largestRecord}`,
+    );
+  }
+  const wrong: [options: unknown, message: string][] = [
+    [{ tset: test }, 'want an option of largestRecord, test: received "tset"'],
+    [{ test: 1 }, '"test" must be a function: received number'],
+    [{ test: null }, '"test" must be a function: received null'],
+    [null, "want a plain object of options: received null"],
+    [test, "want a plain object of options: received function"],
+  ];
+  for (const [options, message] of wrong) {
+    assertThrows(
+      () => Reflect.apply(testSessionStore, undefined, ["x", open, options]),
+      TypeError,
+      `Cannot register the tests: ${message}`,
     );
   }
 });
