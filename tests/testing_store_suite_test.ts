@@ -7,10 +7,12 @@ import { Base, json, sizeOf, withRecords } from "./_broken_store.ts";
 import { BROKEN_COMMITS } from "./_broken_stores_commits.ts";
 import { BROKEN_LIMITS } from "./_broken_stores_limits.ts";
 import { BROKEN_LISTS } from "./_broken_stores_lists.ts";
+import { BROKEN_READERS } from "./_broken_stores_readers.ts";
 import { BROKEN_VALUES } from "./_broken_stores_values.ts";
 
 const MUTANTS = [
   ...BROKEN_COMMITS,
+  ...BROKEN_READERS,
   ...BROKEN_VALUES,
   ...BROKEN_LISTS,
   ...BROKEN_LIMITS,

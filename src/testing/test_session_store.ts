@@ -12,6 +12,7 @@ import { ABSENCE_CASES } from "./_store_cases_absence.ts";
 import { COMMIT_CASES } from "./_store_cases_commits.ts";
 import { LIST_CASES } from "./_store_cases_lists.ts";
 import { RACE_CASES } from "./_store_cases_races.ts";
+import { READER_CASES } from "./_store_cases_readers.ts";
 import { SIZE_CASES } from "./_store_cases_sizes.ts";
 import { SUBJECT_CASES } from "./_store_cases_subjects.ts";
 import { TIME_CASES } from "./_store_cases_time.ts";
@@ -21,6 +22,7 @@ const CASES: readonly StoreCase[] = [
   ...ABSENCE_CASES,
   ...COMMIT_CASES,
   ...RACE_CASES,
+  ...READER_CASES,
   ...VALUE_CASES,
   ...SUBJECT_CASES,
   ...SIZE_CASES,
