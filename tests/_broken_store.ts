@@ -126,6 +126,19 @@ export function withExpiry(
   };
 }
 
+/** Makes a store that keeps all records of a commit equally long. */
+export function withSharedExpiry(
+  pick: (lives: number[]) => number,
+): new () => SessionStore {
+  return class extends Base {
+    override before(commit: StoreCommit) {
+      const expireIn = pick(commit.put.map((put) => put.expireIn));
+      const put = commit.put.map((put) => ({ ...put, expireIn }));
+      return { ...commit, put };
+    }
+  };
+}
+
 /** Makes a store that gives other versions than it keeps. */
 export function withVersions(
   map: (version: string, record: unknown) => string,

@@ -192,23 +192,6 @@ export const BROKEN_COMMITS: Mutant[] = [
     "read, check and write again loses no update",
   ],
   [
-    "writes one record after the other",
-    class extends Base {
-      override async commit(commit: StoreCommit): Promise<StoreCommitResult> {
-        const puts = structuredClone(commit.put);
-        let result = await super.commit({ ...commit, put: [] });
-        for (const put of puts) {
-          await new Promise((resolve) => setTimeout(resolve, 1));
-          if (!result.ok) break;
-          result = await super.commit({ check: [], put: [put], delete: [] });
-        }
-        return result;
-      }
-    },
-    "no reader sees one half of a commit",
-    "commit puts and deletes several records at once",
-  ],
-  [
     "refuses all commits of a batch if one fails",
     class extends Base {
       #batch: StoreCommit[] = [];

@@ -4,10 +4,18 @@ import {
   sizeOf,
   withExpiry,
   withRecords,
+  withSharedExpiry,
   withTooLarge,
 } from "./_broken_store.ts";
 import { SessionTooLargeError } from "../src/errors.ts";
-import type { StoreCommit, StoreCommitResult } from "../src/session_store.ts";
+import type {
+  StoreCommit,
+  StoreCommitResult,
+  StoreListOptions,
+} from "../src/session_store.ts";
+
+const OWN_EXPIRY =
+  "each record lives for its own expireIn, whatever is put beside it";
 
 /** Stores that deal wrongly with large records, with time and with watches. */
 export const BROKEN_LIMITS: Mutant[] = [
@@ -117,6 +125,39 @@ export const BROKEN_LIMITS: Mutant[] = [
     },
     "a put extends the life of a record and of its index entry",
     "an expireIn of 1 is accepted, and may end at any time after it",
+  ],
+  [
+    "keeps all records of a commit as long as the shortest",
+    withSharedExpiry((lives) => Math.min(...lives)),
+    OWN_EXPIRY,
+  ],
+  [
+    "keeps all records of a commit as long as the first",
+    withSharedExpiry(([first = 1]) => first),
+    OWN_EXPIRY,
+  ],
+  [
+    "keeps all records of a commit as long as the last",
+    withSharedExpiry((lives) => lives.at(-1) ?? 1),
+    OWN_EXPIRY,
+  ],
+  [
+    "keeps the index of a subject as long as its last put",
+    class extends Base {
+      readonly #ends = new Map<string, number>();
+      override before(commit: StoreCommit) {
+        for (const { subject = "", expireIn } of commit.put) {
+          this.#ends.set(subject, performance.now() + expireIn);
+        }
+        return commit;
+      }
+      override async *list(options: StoreListOptions = {}) {
+        const end = this.#ends.get(options.subject ?? "") ?? Infinity;
+        if (options.subject !== undefined && performance.now() > end) return;
+        yield* super.list(options);
+      }
+    },
+    OWN_EXPIRY,
   ],
   [
     "counts milliseconds in 32 bits, as timers do",

@@ -6,6 +6,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import {
+  KvStore,
   type Session,
   SessionManager,
   SessionSkippedError,
@@ -172,6 +173,26 @@ Deno.test("SessionManager[asyncDispose]() closes what it opened, and leaves alon
     await sessions[Symbol.asyncDispose]();
   }
   assertEquals((await Array.fromAsync(given.list({ prefix: [] }))).length, 2);
+});
+
+Deno.test("SessionManager[asyncDispose]() leaves alone a store that others use too, though that opens its own database", async () => {
+  for (const isPromise of [false, true]) {
+    await using given = new KvStore(() => Deno.openKv(":memory:"));
+    const store = isPromise ? Promise.resolve(given) : given;
+    const [one, other] = [
+      new SessionManager({ store }),
+      new SessionManager({ store }),
+    ];
+    const visitor = new Visitor(one);
+    const id = await visitor.visit((session) => {
+      session.set("n", 1);
+      return session.id;
+    });
+    await one[Symbol.asyncDispose]();
+    assertEquals(await other.edit(id, (session) => session.get("n")), 1);
+    await other[Symbol.asyncDispose]();
+    assert(await given.get(id) !== undefined);
+  }
 });
 
 Deno.test("SessionManager without Deno.openKv says which flag, and which line of deno.json, it needs", async () => {

@@ -7,10 +7,12 @@ import { Base, json, sizeOf, withRecords } from "./_broken_store.ts";
 import { BROKEN_COMMITS } from "./_broken_stores_commits.ts";
 import { BROKEN_LIMITS } from "./_broken_stores_limits.ts";
 import { BROKEN_LISTS } from "./_broken_stores_lists.ts";
+import { BROKEN_READERS } from "./_broken_stores_readers.ts";
 import { BROKEN_VALUES } from "./_broken_stores_values.ts";
 
 const MUTANTS = [
   ...BROKEN_COMMITS,
+  ...BROKEN_READERS,
   ...BROKEN_VALUES,
   ...BROKEN_LISTS,
   ...BROKEN_LIMITS,
@@ -138,7 +140,21 @@ Deno.test("testSessionStore() refuses arguments of the wrong type", () => {
     assertThrows(
       () => testSessionStore("x", open, { test, largestRecord }),
       RangeError,
-      `want largestRecord as an integer of 1024 or more: received ${largestRecord}`,
+      `Cannot register the tests: "largestRecord" must be an integer of 1024 or more: received ${largestRecord}`,
+    );
+  }
+  const wrong: [options: unknown, message: string][] = [
+    [{ tset: test }, 'want an option of largestRecord, test: received "tset"'],
+    [{ test: 1 }, '"test" must be a function: received number'],
+    [{ test: null }, '"test" must be a function: received null'],
+    [null, "want a plain object of options: received null"],
+    [test, "want a plain object of options: received function"],
+  ];
+  for (const [options, message] of wrong) {
+    assertThrows(
+      () => Reflect.apply(testSessionStore, undefined, ["x", open, options]),
+      TypeError,
+      `Cannot register the tests: ${message}`,
     );
   }
 });

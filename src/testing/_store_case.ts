@@ -71,27 +71,29 @@ export function sleep(milliseconds: number): Promise<void> {
 }
 
 /**
- * Reads again and again while a writer is at work, and waits for its end.
+ * Reads again and again while a writer is at work, and waits for all to end.
  *
  * @param writer What settles when the last write is done.
- * @param readOnce Reads, and asserts.
+ * @param readers Each reads once, and asserts.
  */
 export async function readDuring(
-  writer: Promise<void>,
-  readOnce: () => Promise<void>,
+  writer: Promise<unknown>,
+  ...readers: (() => Promise<void>)[]
 ): Promise<void> {
   let writing = true;
-  const ended = writer.finally(() => writing = false);
-  // awaited below; until then its failure is not an unhandled rejection
-  ended.catch(() => {});
-  try {
+  const readOn = async (readOnce: () => Promise<void>) => {
     for (let reads = 1; writing; reads++) {
       await readOnce();
       // lets timers and sockets have their turn, however fast the store is
       if (reads % 10 === 0) await sleep(0);
     }
-  } finally {
-    await ended;
+  };
+  const outcomes = await Promise.allSettled([
+    writer.finally(() => writing = false),
+    ...readers.map(readOn),
+  ]);
+  for (const outcome of outcomes) {
+    if (outcome.status === "rejected") throw outcome.reason;
   }
 }
 

@@ -7,7 +7,6 @@ import {
   newIds,
   put,
   read,
-  readDuring,
   type StoreCase,
   toPut,
   tryCommit,
@@ -186,37 +185,6 @@ export const RACE_CASES: readonly StoreCase[] = [
       );
       const record = writers * rounds;
       await assertStored(store, id, { record }, "of the counter");
-    },
-  },
-  {
-    name: "no reader sees one half of a commit",
-    rule: "atomic",
-    async run(store) {
-      const [a, b] = [newId(), newId()];
-      const write = (n: number) =>
-        commit(store, { put: [toPut(a, n), toPut(b, n)] }, "it has no checks");
-      await write(0);
-      const writer = (async () => {
-        for (let n = 1; n <= 20; n++) await write(n);
-      })();
-      await readDuring(writer, async () => {
-        const [first, second] = await Promise.all([
-          read(store, a, "while it is overwritten"),
-          read(store, b, "while it is overwritten"),
-        ]);
-        const { ok } = await tryCommit(store, {
-          check: [
-            { id: a, version: first.version },
-            { id: b, version: second.version },
-          ],
-        });
-        if (!ok) return;
-        assertEquals(
-          first.record,
-          second.record,
-          "records put together, whose versions are both current, must match",
-        );
-      });
     },
   },
 ];

@@ -1,7 +1,9 @@
-import { assert } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
+import type { StoredRecord } from "../session_store.ts";
 import {
   assertListed,
   assertStored,
+  collect,
   commit,
   newId,
   newIds,
@@ -13,6 +15,8 @@ import {
 } from "./_store_case.ts";
 
 const DAY_MS = 86_400_000;
+/** The life of a record that others outlive. */
+const SHORT_MS = 50;
 /** How long a callback may be late. */
 const SETTLE_MS = 150;
 
@@ -64,6 +68,52 @@ export const TIME_CASES: readonly StoreCase[] = [
       await assertStored(store, small, { record: "small" }, because);
       await assertStored(store, large, { record }, because);
       await assertListed(store, { subject: "alice" }, [large, small], because);
+    },
+  },
+  {
+    name: "each record lives for its own expireIn, whatever is put beside it",
+    rule: "expiry",
+    async run(store) {
+      const toShort = (id: string, record: StoredRecord, subject?: string) => ({
+        ...toPut(id, record, subject),
+        expireIn: SHORT_MS,
+      });
+      const owned: string[] = [];
+      const others: string[] = [];
+      for (const isShortFirst of [true, false]) {
+        const [old = "", id = "", short = "", long = ""] = newIds(4);
+        const version = await put(store, old, "old", "alice");
+        const rotation = [
+          toShort(old, { id }, "alice"),
+          toPut(id, id, "alice"),
+        ];
+        const pair = [toShort(short, "short"), toPut(long, long)];
+        await commit(store, {
+          check: [{ id: old, version }],
+          put: isShortFirst ? rotation : rotation.toReversed(),
+        }, "its check holds");
+        await commit(store, {
+          put: isShortFirst ? pair : pair.toReversed(),
+        }, "it has no checks");
+        owned.unshift(id);
+        others.push(long);
+      }
+      const last = toShort(newId(), "short", "alice");
+      await commit(store, { put: [last] }, "it has no checks");
+      await sleep(SHORT_MS * 3);
+      // some stores drop what is due when they write
+      await put(store, newId(), "another");
+      const because = "after another one with a shorter expireIn is over";
+      for (const id of [...owned, ...others]) {
+        await assertStored(store, id, { record: id }, because);
+      }
+      const listed = (await collect(store, { subject: "alice" }))
+        .map(({ id }) => id);
+      assertEquals(
+        listed.filter((id) => owned.includes(id)),
+        owned,
+        `list must give the records of a subject ${because}`,
+      );
     },
   },
   {

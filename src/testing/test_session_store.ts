@@ -5,12 +5,14 @@
  */
 
 import { AssertionError } from "@std/assert";
+import { checkOptions, checkType, describeValue } from "../_check.ts";
 import type { SessionStore } from "../session_store.ts";
 import { RULES, type StoreCase, type StoreCaseLimits } from "./_store_case.ts";
 import { ABSENCE_CASES } from "./_store_cases_absence.ts";
 import { COMMIT_CASES } from "./_store_cases_commits.ts";
 import { LIST_CASES } from "./_store_cases_lists.ts";
 import { RACE_CASES } from "./_store_cases_races.ts";
+import { READER_CASES } from "./_store_cases_readers.ts";
 import { SIZE_CASES } from "./_store_cases_sizes.ts";
 import { SUBJECT_CASES } from "./_store_cases_subjects.ts";
 import { TIME_CASES } from "./_store_cases_time.ts";
@@ -20,12 +22,15 @@ const CASES: readonly StoreCase[] = [
   ...ABSENCE_CASES,
   ...COMMIT_CASES,
   ...RACE_CASES,
+  ...READER_CASES,
   ...VALUE_CASES,
   ...SUBJECT_CASES,
   ...SIZE_CASES,
   ...LIST_CASES,
   ...TIME_CASES,
 ];
+
+const ACTION = "register the tests";
 
 /** Registers a test with a test runner. */
 export type TestRegistrar = (name: string, run: () => Promise<void>) => void;
@@ -77,8 +82,8 @@ export interface TestSessionStoreOptions {
  * @param name The name of the store, which the names of the tests begin with.
  * @param open Opens an empty store.
  * @param options How to register the tests, and what the store cannot carry.
- * @throws {TypeError} If there is no known test runner and no `test`, or an
- *   argument is of the wrong type.
+ * @throws {TypeError} If there is no known test runner and no `test`, an
+ *   argument or option is of the wrong type, or an option is unknown.
  * @throws {RangeError} If `largestRecord` is not an integer of 1,024 or more.
  */
 export function testSessionStore(
@@ -86,20 +91,24 @@ export function testSessionStore(
   open: () => SessionStore | Promise<SessionStore>,
   options: TestSessionStoreOptions = {},
 ): void {
-  const { largestRecord = 716_800 } = options;
   if (typeof name !== "string" || typeof open !== "function") {
     throw new TypeError(
-      "Cannot register the tests: want a name and a function that opens the " +
-        `store: received ${typeof name} and ${typeof open}`,
+      `Cannot ${ACTION}: want a name and a function that opens the store: ` +
+        `received ${typeof name} and ${typeof open}`,
     );
   }
+  const { largestRecord = 716_800, test = findRegistrar() } = checkOptions(
+    ACTION,
+    options,
+    ["largestRecord", "test"],
+  );
+  checkType(ACTION, "test", test, "function");
   if (!Number.isSafeInteger(largestRecord) || largestRecord < 1_024) {
     throw new RangeError(
-      "Cannot register the tests: want largestRecord as an integer of 1024 or " +
-        `more: received ${largestRecord}`,
+      `Cannot ${ACTION}: "largestRecord" must be an integer of 1024 or more: ` +
+        `received ${describeValue(largestRecord)}`,
     );
   }
-  const test = options.test ?? findRegistrar();
   for (const storeCase of CASES) {
     test(
       `${name}: ${storeCase.name}`,
@@ -151,8 +160,8 @@ function findRegistrar(): TestRegistrar {
   const test = Deno?.test ?? process?.getBuiltinModule?.("node:test")?.test;
   if (test === undefined) {
     throw new TypeError(
-      "Cannot register the tests: want Deno.test, node:test (Node.js 20.16 or " +
-        "later) or the option `test`: received none of them",
+      `Cannot ${ACTION}: want Deno.test, node:test (Node.js 20.16 or later) or ` +
+        "the option `test`: received none of them",
     );
   }
   return test;
