@@ -9,7 +9,9 @@ import {
   KvStore,
   type ListedRecord,
   MemoryStore,
+  type Session,
   type SessionEvent,
+  type SessionManager,
   type SessionStore,
   type StoreCommit,
   type StoreCommitResult,
@@ -205,4 +207,25 @@ export function serve(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
     handler,
   );
+}
+
+/**
+ * Makes a request of a client.
+ *
+ * @returns The response, its first cookie line, and the token that the client is told by it.
+ */
+export async function call(
+  sessions: SessionManager,
+  token: string | undefined,
+  run: (session: Session) => unknown,
+): Promise<{ response: Response; cookie?: string; token?: string }> {
+  const request = token === undefined ? get() : getWith(token);
+  const response = await sessions.handle(request, async (session) => {
+    await run(session);
+    return new Response();
+  });
+  const [cookie] = response.headers.getSetCookie();
+  if (cookie === undefined) return { response };
+  const [told = ""] = cookie.slice(COOKIE.length + 1).split(";");
+  return { response, cookie, token: told };
 }

@@ -10,7 +10,7 @@ import {
   type SessionOptions,
   SessionStoreError,
 } from "@tessera/session";
-import { COOKIE, Events, getWith } from "./_helpers.ts";
+import { call, Events } from "./_helpers.ts";
 import { appliesAndFails, fails, SpyStore } from "./_spy_store.ts";
 
 /** Two managers of one store, as in two processes, and an anonymous session. */
@@ -24,7 +24,7 @@ async function setUp(options: SessionOptions = {}) {
       ...options,
     });
   const [one, other] = [make(), make()];
-  const { token } = await call(one, undefined, (session) => {
+  const { token = "" } = await call(one, undefined, (session) => {
     session.set("cart", ["apples"]);
   });
   const [id = ""] = token.split(".");
@@ -32,29 +32,11 @@ async function setUp(options: SessionOptions = {}) {
   return { store, events, one, other, token, id };
 }
 
-/** Makes a request; tells its cookie line, and the token that the client has afterwards. */
-async function call(
-  sessions: SessionManager,
-  token: string | undefined,
-  run: (session: Session) => unknown,
-) {
-  const request = token === undefined
-    ? new Request("https://example.com/")
-    : getWith(token);
-  const response = await sessions.handle(request, async (session) => {
-    await run(session);
-    return new Response();
-  });
-  const [cookie] = response.headers.getSetCookie();
-  const told = cookie?.slice(COOKIE.length + 1).split(";")[0];
-  return { cookie, token: told ?? token ?? "" };
-}
-
 /** Lets the next commit fail, before it has any effect. */
 function refuseOnce(store: SpyStore): void {
-  store.onCommit = (call) => {
+  store.onCommit = <T>() => {
     store.onCommit = undefined;
-    return fails<Awaited<ReturnType<typeof call>>>();
+    return fails<T>();
   };
 }
 
@@ -72,11 +54,15 @@ for (const [move, run] of Object.entries(MOVES)) {
       const { store, events, one, other, token } = await setUp({
         rotationGrace: 0, // of the old id no trace is left
       });
-      let newer = "";
+      let newer: string | undefined;
       await assertRejects(
         () =>
           call(one, token, async (session) => {
-            newer = (await call(elsewhere ? other : one, token, run)).token;
+            ({ token: newer } = await call(
+              elsewhere ? other : one,
+              token,
+              run,
+            ));
             refuseOnce(store);
             session.logout();
           }),
@@ -93,10 +79,10 @@ for (const [move, run] of Object.entries(MOVES)) {
     const { store, events, one, other, token, id } = await setUp({
       rotationGrace: 0,
     });
-    store.onCommit = async (call_) => {
+    store.onCommit = async () => {
       store.onCommit = undefined;
       await call(other, token, run);
-      return fails<Awaited<ReturnType<typeof call_>>>();
+      return fails();
     };
     await assertRejects(() => one.revoke(id), SessionStoreError);
     assertEquals(events.take().includes("ended revoked"), false);
@@ -127,7 +113,7 @@ Deno.test("a revocation that the store refused is not reported as done while a l
     if (store.commits.at(-1)?.put.length === 0) {
       revoking.resolve();
       await applied.promise;
-      return fails<Awaited<ReturnType<typeof call>>>();
+      return fails();
     }
     await revoking.promise;
     const result = await call();

@@ -12,7 +12,7 @@ import {
 } from "@tessera/session";
 import { TestClock } from "@tessera/session/testing";
 import { ControllableStore } from "./_controllable_store.ts";
-import { COOKIE, getWith, testOnStores } from "./_helpers.ts";
+import { call, testOnStores } from "./_helpers.ts";
 
 /** Two managers of one store, as in two processes, and a session that somebody is signed in to. */
 async function setUp(store: SessionStore) {
@@ -24,24 +24,6 @@ async function setUp(store: SessionStore) {
   });
   assert(token !== undefined);
   return { clock, one, other, token };
-}
-
-/** Makes a request; tells what token the client has afterwards, if it was told of one. */
-async function call(
-  sessions: SessionManager,
-  token: string | undefined,
-  run: (session: Session) => unknown,
-) {
-  const request = token === undefined
-    ? new Request("https://example.com/")
-    : getWith(token);
-  const response = await sessions.handle(request, async (session) => {
-    await run(session);
-    return new Response();
-  });
-  const [line] = response.headers.getSetCookie();
-  const told = line?.slice(COOKIE.length + 1).split(";")[0];
-  return { response, token: told };
 }
 
 /** What is committed early, such that the client has to be told. */
