@@ -165,7 +165,9 @@ export class Committer {
       .map(({ job }) => job);
   }
 
-  /** Fails with a store that does not answer those who have waited as long for it as it may take. */
+  /**
+   * Fails with a store that does not answer those who have waited as long for it as it may take.
+   */
   #rejectLate(id: string, error: unknown): void {
     const waiting = this.#waiting.get(id) ?? [];
     const latest = performance.now() - this.#writer.settings.storeTimeout;

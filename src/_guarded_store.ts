@@ -236,7 +236,10 @@ export class GuardedStore implements SessionStore {
   }
 }
 
-/** The class alone, unless the message is ours: others, of engines too, may quote what they were given. */
+/**
+ * The class alone, unless the message is ours: others, of engines too, may quote what they were
+ * given.
+ */
 function describeFailure(error: unknown): string {
   if (!(error instanceof Error)) return describeType(error);
   return OWN_MESSAGE.test(error.message) ? error.message : error.name;

@@ -20,7 +20,10 @@ import {
 const ATOMIC_CHECKS = 100;
 /** Most checks of one atomic operation over KV Connect (denokv, `MAX_CHECKS`). */
 const REMOTE_ATOMIC_CHECKS = 10;
-/** Whether it shows in the number of checks that a database is no file: `npm:@deno/kv` takes 10 anyway. */
+/**
+ * Whether it shows in the number of checks that a database is no file: `npm:@deno/kv` takes 10
+ * anyway.
+ */
 const FILE_TAKES_MORE = "Deno" in globalThis;
 /** Batches of reads in flight on a file: more, and smaller ones, were slower (measured). */
 const READ_SLOTS = 2;

@@ -21,7 +21,10 @@ import type { StoreCommit, StorePut } from "./session_store.ts";
 export const ATOMIC_MUTATIONS = 1_000;
 /** Largest atomic operation, keys included, in bytes (denokv, `MAX_TOTAL_MUTATION_SIZE_BYTES`). */
 export const ATOMIC_LIMIT_BYTES = 819_200;
-/** Most that the keys of an atomic operation take together, in bytes (denokv, `MAX_TOTAL_KEY_SIZE_BYTES`). */
+/**
+ * Most that the keys of an atomic operation take together, in bytes (denokv,
+ * `MAX_TOTAL_KEY_SIZE_BYTES`).
+ */
 export const ATOMIC_KEY_LIMIT_BYTES = 81_920;
 /** Largest record, in bytes: leaves 20 KiB of the atomic operation to the rest of the commit. */
 const RECORD_LIMIT_BYTES = 798_720;

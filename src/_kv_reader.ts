@@ -164,7 +164,10 @@ function answer({ convert, resolve, reject }: Read, entry: KvEntry): void {
   }
 }
 
-/** Takes an entry that nobody else has: `npm:@deno/kv` returns one object for a key asked for twice. */
+/**
+ * Takes an entry that nobody else has: `npm:@deno/kv` returns one object for a key asked for
+ * twice.
+ */
 function ownEntry(entries: readonly KvEntry[], index: number): KvEntry {
   const entry = entries[index] as KvEntry;
   for (let other = 0; other < index; other++) {

@@ -13,7 +13,10 @@ import { readRecords } from "./_session_list.ts";
 import type { SessionReader } from "./_session_reader.ts";
 import type { Settings } from "./_settings.ts";
 
-/** How long ago the id may have been chosen, in milliseconds: a handler may choose it before a long wait. */
+/**
+ * How long ago the id may have been chosen, in milliseconds: a handler may choose it before a
+ * long wait.
+ */
 const LOOK_BACK_MS = 60_000;
 
 /** A session that lives, and where. */
@@ -26,7 +29,10 @@ export interface LivingSession {
   readonly version: string;
 }
 
-/** Tells a session from all others, whatever its id is by now: `regenerate` keeps it, a login does not. */
+/**
+ * Tells a session from all others, whatever its id is by now: `regenerate` keeps it, a login
+ * does not.
+ */
 export function lineageOf({ nonce }: SessionRecord): string {
   return firstNonce(nonce);
 }

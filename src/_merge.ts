@@ -129,7 +129,10 @@ export async function mergeJobs(
   }
 }
 
-/** Notes the name of a write that may have taken place unnoticed, so that a later try looks for it. */
+/**
+ * Notes the name of a write that may have taken place unnoticed, so that a later try looks for
+ * it.
+ */
 export function noteTried(jobs: readonly Job[], nonce: string): void {
   for (const { request } of jobs) (request.nonces ??= []).push(nonce);
 }
@@ -256,7 +259,10 @@ export async function findAgain(
   return await findNow(writer, base, { secret, usedAt, ...options });
 }
 
-/** The same, for who began to use it at a time: the id may have changed so long ago that nothing leads there. */
+/**
+ * The same, for who began to use it at a time: the id may have changed so long ago that nothing
+ * leads there.
+ */
 async function findNow(
   { lineages, reader }: StoreWriter,
   base: StoredSession,

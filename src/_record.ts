@@ -240,7 +240,9 @@ export function maxAgeOf(
   return isTooShort ? undefined : seconds;
 }
 
-/** Says whether the client should keep its cookie for longer, or for less long, than it was told. */
+/**
+ * Says whether the client should keep its cookie for longer, or for less long, than it was told.
+ */
 export function lifetimeChanged(
   before: SessionRecord,
   after: SessionRecord,

@@ -38,7 +38,10 @@ export class RequestSession implements SessionIo {
   readonly handle: SessionHandle;
   /** Whether the changes were dropped, because the session had ended. */
   dropped = false;
-  /** The names of its writes that may have taken place unnoticed, so that a later try looks for them. */
+  /**
+   * The names of its writes that may have taken place unnoticed, so that a later try looks for
+   * them.
+   */
   nonces: string[] | undefined;
   /** Whether it may have ended its session unnoticed. */
   mayBeGone = false;
@@ -105,7 +108,10 @@ export class RequestSession implements SessionIo {
     return this.#isOutdated ? undefined : this.#answer;
   }
 
-  /** Whether the token that the client is to be told leads nowhere any more, as this process knows. */
+  /**
+   * Whether the token that the client is to be told leads nowhere any more, as this process
+   * knows.
+   */
   get #isOutdated(): boolean {
     if (this.#answer?.type !== "token" || this.#stored === undefined) {
       return false;

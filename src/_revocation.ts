@@ -24,7 +24,10 @@ export interface RevokeAllOptions {
   except?: string | undefined;
 }
 
-/** The session to spare: by its id, which it may only be about to get, and by what stays when that changes. */
+/**
+ * The session to spare: by its id, which it may only be about to get, and by what stays when
+ * that changes.
+ */
 interface Spared {
   readonly ids: readonly string[];
   readonly lineages: readonly string[];

@@ -143,7 +143,10 @@ export interface ListedSession {
   readonly version: string;
 }
 
-/** Reads the records of sessions and of replaced ids, newest first; what is corrupt is passed over. */
+/**
+ * Reads the records of sessions and of replaced ids, newest first; what is corrupt is passed
+ * over.
+ */
 export async function* readRecords(
   settings: Settings,
   subject?: string,

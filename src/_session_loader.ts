@@ -150,7 +150,10 @@ export class SessionLoader {
     return this.#take(way, loaded, one.stale);
   }
 
-  /** Takes the one living session; two different ones are none (RFC 6265bis §5.8.3: order means nothing). */
+  /**
+   * Takes the one living session; two different ones are none (RFC 6265bis §5.8.3: order means
+   * nothing).
+   */
   #choose(
     way: Way,
     found: readonly { result: StoredSession | Missing; stale: boolean }[],

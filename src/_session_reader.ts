@@ -19,7 +19,10 @@ import type { EndReason, RefusalReason } from "./events.ts";
 import type { VersionedRecord } from "./session_store.ts";
 import { matchesHash, sealSecret, type Token } from "./token.ts";
 
-/** An id may have been replaced this often within one grace: as a token's, and as one that is named. */
+/**
+ * An id may have been replaced this often within one grace: as a token's, and as one that is
+ * named.
+ */
 const MAX_FORWARDS = { token: 64, id: 1_000 };
 
 /** An id that was not replaced led to a session. */

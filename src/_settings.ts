@@ -37,7 +37,9 @@ const DEFAULTS_MS = {
 /** Lifetimes below a second cannot be told to a browser, whose Max-Age is in seconds. */
 const MIN_LIFETIME_MS = 1_000;
 
-/** Half the greatest time of a Date (ECMA-262 §21.4.1.1), so that now and a duration make a time. */
+/**
+ * Half the greatest time of a Date (ECMA-262 §21.4.1.1), so that now and a duration make a time.
+ */
 const MAX_DURATION_MS = 8_640_000_000_000_000 / 2;
 
 const KNOWN = [

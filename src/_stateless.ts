@@ -61,7 +61,9 @@ export async function commitSealed(
   ) await cipher.issued.inTurn(loaded.id, () => commitLoaded(job, loaded));
 }
 
-/** Commits to the newest state of a session, which may have changed or ended since it was loaded. */
+/**
+ * Commits to the newest state of a session, which may have changed or ended since it was loaded.
+ */
 async function commitLoaded(job: Job, loaded: StoredSession): Promise<void> {
   const { settings, cipher, request, transport, changes } = job;
   const { identity } = changes;
@@ -177,7 +179,10 @@ function issue(
   };
 }
 
-/** Drops the changes of a request whose session has ended; its response shows flash values all the same. */
+/**
+ * Drops the changes of a request whose session has ended; its response shows flash values all
+ * the same.
+ */
 function drop(
   { settings, request, changes }: Job,
   id: string,

@@ -64,7 +64,8 @@ export class IssuedTokens {
    *
    * @param carried The token.
    * @param now The time, in epoch milliseconds.
-   * @param isLoaded Whether it was brought in time: then a replaced id leads on for ever; no by default.
+   * @param isLoaded Whether it was brought in time: then a replaced id leads on for ever; no by
+   *   default.
    * @returns The newest token, which may be this one, or why the session has ended;
    *   `undefined` if nothing is known of the token, as where another process issued it.
    */

@@ -26,7 +26,10 @@ const MAX_ATTEMPTS = 100;
 /** The longest wait between two tries; a commit to a local store takes well under a millisecond. */
 const MAX_WAIT_MS = 50;
 
-/** Of so many new ids, at least, it is remembered whose they are; a request needs its own until it is committed. */
+/**
+ * Of so many new ids, at least, it is remembered whose they are; a request needs its own until
+ * it is committed.
+ */
 const MIN_RENAMINGS = 10_000;
 
 const NONE: readonly string[] = [];

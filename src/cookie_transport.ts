@@ -14,7 +14,10 @@ const TAB = 0x09;
 const EQUALS = 0x3d;
 const NONE: readonly string[] = [];
 
-/** What `getCookies` is shown of several pairs: one at a time; reused, as headers are slow to make. */
+/**
+ * What `getCookies` is shown of several pairs: one at a time; reused, as headers are slow to
+ * make.
+ */
 let pair: Headers | undefined;
 
 /** Options of {@linkcode cookieTransport}; the defaults are the secure ones. */

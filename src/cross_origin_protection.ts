@@ -39,8 +39,8 @@ export interface CrossOriginProtectionOptions {
  * The algorithm is that of Go 1.25's `http.CrossOriginProtection`, and works without
  * tokens: GET, HEAD and OPTIONS pass; others pass if `Sec-Fetch-Site` says `same-origin` or
  * `none`, or, from an older browser, if `Origin` names the host; requests that are not a
- * browser's, with neither header, pass. A WebSocket upgrade is checked by its `Origin`, although it is
- * a GET. Whoever may not pass is answered 403 as `application/problem+json`.
+ * browser's, with neither header, pass. A WebSocket upgrade is checked by its `Origin`,
+ * although it is a GET. Whoever may not pass is answered 403 as `application/problem+json`.
  *
  * @typeParam Rest What the handler gets after the request; inferred.
  * @param handler Answers a request; must not change anything for a safe method.

@@ -99,11 +99,12 @@ export interface PostgresStoreOptions {
  *
  * The pool is yours, to configure and to end. Its `transform` may rename columns
  * and replace `null`, but not rewrite other values, of which records are made. An
- * error of the driver reaches the manager as it is. Give the pool a `connect_timeout` of a few seconds, and a
- * `backoff` of less than one: the driver waits up to 20 seconds before it looks
- * for a server that was away. Up to 3.4.9 it may lose a connection for good that the server
- * cuts off while small statements wait to be sent: then calls get no answer until the pool is
- * made anew, which a health check tells.
+ * error of the driver reaches the manager as it is. Give the pool a
+ * `connect_timeout` of a few seconds, and a `backoff` of less than one: the driver
+ * waits up to 20 seconds before it looks for a server that was away. Up to 3.4.9
+ * it may lose a connection for good that the server cuts off while small
+ * statements wait to be sent: then calls get no answer until the pool is made
+ * anew, which a health check tells.
  *
  * @example Sessions in PostgreSQL
  * ```ts ignore

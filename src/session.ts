@@ -25,7 +25,10 @@ export interface LoginOptions {
   label?: string | undefined;
 }
 
-/** What `attach` needs of a socket: a `WebSocket` of the web standard has it, and one of `npm:ws`. */
+/**
+ * What `attach` needs of a socket: a `WebSocket` of the web standard has it, and one of
+ * `npm:ws`.
+ */
 export interface SessionSocket {
   /** Whether it is connecting (0), open (1), closing (2) or closed (3). */
   readonly readyState: number;

@@ -32,7 +32,10 @@ const SIGNED_LENGTH = PLAIN_LENGTH + 1 + 43;
 /** Bytes of a SHA-256 hash. */
 const HASH_BYTES = 32;
 
-/** The hashes of secrets that came lately and were right: hashing is a quarter of the work on a read. */
+/**
+ * The hashes of secrets that came lately and were right: hashing is a quarter of the work on a
+ * read.
+ */
 const recentHashes = new RecentMap<string, string>(1_000);
 
 const ENCODER = new TextEncoder();
