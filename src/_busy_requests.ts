@@ -9,6 +9,7 @@
 
 import { noRequest } from "./_misuse.ts";
 import type { Settings } from "./_settings.ts";
+import { varyOf } from "./_transports.ts";
 
 /** A manager's work on a request. */
 export interface Visit {
@@ -93,7 +94,7 @@ function assertCompatible(own: Settings, other: Settings): void {
   if (own === other) return;
   for (const { name, vary } of other.transports) {
     if (own.transports.every((transport) => transport.name !== name)) continue;
-    const remedy = [vary].flat().includes("Cookie")
+    const remedy = varyOf({ vary }).includes("Cookie")
       ? `set "cookie: { name }"`
       : "give one another transport, as headerTransport({ name })";
     throw new TypeError(

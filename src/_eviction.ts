@@ -8,7 +8,11 @@ import { inBatches } from "./_batches.ts";
 import { findLiving, lineageOf, type LivingSession } from "./_lineage.ts";
 import type { SessionRecord } from "./_record.ts";
 import { endListed } from "./_removal.ts";
-import type { SessionReader } from "./_session_reader.ts";
+import type {
+  Missing,
+  SessionReader,
+  StoredSession,
+} from "./_session_reader.ts";
 import type { Settings } from "./_settings.ts";
 import type { StoreWriter } from "./_store_writer.ts";
 
@@ -56,10 +60,17 @@ async function findAll(
   if (settings.rotationGrace > 0) return living;
   // an id without a grace leads nowhere, and the new one may have come too late for the list
   const later = await findLiving(settings, reader, subject, options);
-  const byLineage = [...living, ...later].map((session) =>
-    [lineageOf(session.record) || session.id, session] as const
+  const known = new Set(later.map(({ record }) => lineageOf(record)));
+  const missed = living.filter(({ record }) => !known.has(lineageOf(record)));
+  const found = await inBatches(
+    missed,
+    ({ id }) => reader.find(id, { dataNeeded: false }),
   );
-  return [...new Map(byLineage).values()];
+  return [...later, ...found.filter(isFound)];
+}
+
+function isFound(one: StoredSession | Missing): one is StoredSession {
+  return !("missing" in one);
 }
 
 /**

@@ -20,7 +20,7 @@ import type {
 
 /** How the messages of this package begin: `Cannot <action> <thing>: <desired state>: received`. */
 const OWN_MESSAGE =
-  /^Cannot [A-Za-z ]+: (?:want|the|it|every|a|"[A-Za-z.]+") [^:]*: received /;
+  /^Cannot [\w .]+: (?:want|the|it|every|a|"[\w.]+") .*: received /;
 
 /** A store that may still be on its way, and what has to be closed in the end. */
 export interface ResolvedStore {

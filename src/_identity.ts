@@ -10,7 +10,6 @@ import type { Birth } from "./_births.ts";
 import { applyOperations, type Changes } from "./_changes.ts";
 import { draft, type Login, signedIn } from "./_draft.ts";
 import { evict } from "./_eviction.ts";
-import { lineageOf } from "./_lineage.ts";
 import {
   dropJobs,
   expiredSince,
@@ -19,6 +18,7 @@ import {
   mergeJobs,
   noteTried,
 } from "./_merge.ts";
+import { succeedNonce } from "./_nonce.ts";
 import {
   cookieEndsEarly,
   type ForwardRecord,
@@ -96,8 +96,7 @@ function madeWith(
   record: SessionRecord,
   replaced?: SessionRecord,
 ): SessionRecord {
-  const before = replaced === undefined ? "" : lineageOf(replaced);
-  const nonce = before + birth.nonce;
+  const nonce = succeedNonce(birth.nonce, replaced?.nonce ?? "");
   return { ...record, secretHash: hashSecret(birth.secret), nonce };
 }
 
@@ -166,6 +165,7 @@ export async function signIn(
       if (replaced === undefined) settings.emit({ type: "created", id });
       else writer.reader.ended(replaced.id, "rotated", replaced.hops);
       settings.emit({ type: "login", id });
+      request.signedIn = true;
       return await evict(writer, subject);
     }
     await writer.conflict(id, attempt);

@@ -7,17 +7,18 @@
 import { inBatches } from "./_batches.ts";
 import { earliestId } from "./_ids.ts";
 import { firstNonce, remembersNonce } from "./_nonce.ts";
-import { expiredBy, type SessionRecord } from "./_record.ts";
+import { expiredBy, parseRecord, type SessionRecord } from "./_record.ts";
 import { Rounds } from "./_rounds.ts";
 import { readRecords } from "./_session_list.ts";
 import type { SessionReader } from "./_session_reader.ts";
 import type { Settings } from "./_settings.ts";
+import { SessionStoreError } from "./errors.ts";
 
-/**
- * How long ago the id may have been chosen, in milliseconds: a handler may choose it before a
- * long wait.
- */
+/** So long before it is stored, in milliseconds, an id may be chosen: a handler may wait meanwhile. */
 const LOOK_BACK_MS = 60_000;
+
+/** Among so many of the newest sessions, at most, one that has moved is looked for. */
+const MAX_RECENT = 10_000;
 
 /** A session that lives, and where. */
 export interface LivingSession {
@@ -82,41 +83,20 @@ export async function findLiving(
   return living;
 }
 
-/**
- * Says whether a session that is gone went on under another id a moment ago: by a sign-in, or by
- * a `regenerate` of which no trace is left.
- *
- * @param settings The manager's settings.
- * @param record The session as it was last seen.
- */
-export async function hasMovedOn(
-  settings: Settings,
-  record: SessionRecord,
-): Promise<boolean> {
-  const lineage = lineageOf(record);
-  if (lineage === "") return false;
-  const earliest = earliestId(settings.now() - LOOK_BACK_MS);
-  for await (const { id, record } of readRecords(settings)) {
-    if (id < earliest) break;
-    if ("forward" in record) continue;
-    if (remembersNonce(record.nonce, lineage)) return true;
-  }
-  return false;
-}
-
 /** The ids of the living sessions of a subject, by lineage. */
 type Ids = ReadonlyMap<string, string>;
 
 /**
- * Finds sessions of signed-in subjects that are no longer where they were, and have left no
- * trace: they got new ids, and the grace of the old ones has passed.
+ * Looks for sessions that are no longer where they were, and have left no trace: they got new
+ * ids, and the grace of the old ones has passed.
  *
- * Those of a subject that are missed at the same time are found with one list.
+ * Those that are missed at the same time are found with one list.
  */
 export class LineageFinder {
   readonly #settings: Settings;
   readonly #reader: SessionReader;
   readonly #lists = new Rounds<Ids>();
+  readonly #recent = new Rounds<readonly string[]>();
 
   /** Constructs a finder. */
   constructor(settings: Settings, reader: SessionReader) {
@@ -136,6 +116,46 @@ export class LineageFinder {
     if (subject === undefined || lineage === "") return undefined;
     const ids = await this.#lists.join(subject, () => this.#list(subject));
     return ids.get(lineage);
+  }
+
+  /**
+   * Says whether a session that is gone went on under another id: by a sign-in, or by a
+   * `regenerate` of which no trace is left.
+   *
+   * @param record The session as it was last seen.
+   * @param since When that was, in epoch milliseconds.
+   * @throws {SessionStoreError} If the store fails, or takes too long.
+   */
+  async hasMovedOn(record: SessionRecord, since: number): Promise<boolean> {
+    const lineage = lineageOf(record);
+    if (lineage === "") return false;
+    const start = (Math.floor(since / LOOK_BACK_MS) - 1) * LOOK_BACK_MS;
+    const names = await this.#recent.join(
+      String(start),
+      () => this.#listRecent(start),
+    );
+    return names.some((remembered) => remembersNonce(remembered, lineage));
+  }
+
+  /** Lists what the sessions remember whose ids were chosen since a time. */
+  async #listRecent(start: number): Promise<readonly string[]> {
+    const { store, storeTimeout } = this.#settings;
+    const earliest = earliestId(start);
+    const until = performance.now() + storeTimeout;
+    const names: string[] = [];
+    for await (const listed of store.list()) {
+      if (listed.id < earliest || names.length === MAX_RECENT) break;
+      const record = parseRecord(listed.record);
+      if (record !== undefined && !("forward" in record)) {
+        names.push(record.nonce);
+      }
+      if (performance.now() > until) {
+        throw new SessionStoreError(
+          `Cannot list sessions: the store must answer within ${storeTimeout} ms: received ${names.length} sessions`,
+        );
+      }
+    }
+    return names;
   }
 
   async #list(subject: string): Promise<Ids> {

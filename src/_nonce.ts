@@ -22,6 +22,12 @@ const REMEMBERED = 32;
 /** How many of them are of one source that makes those of a session one after the other. */
 const REMEMBERED_OF_ONE = 4;
 
+/** What stands between them and those that made the records before it; no name contains it. */
+const PREDECESSORS = ".";
+
+/** How many of those it remembers. */
+const MAX_PREDECESSORS = 4;
+
 /** So many commits of a source may be in doubt at a time, those under way apart. */
 const MAX_DOUBTS = 10_000;
 
@@ -75,12 +81,12 @@ export class NonceSource {
   /**
    * Puts a commit's name before those that a record remembers.
    *
-   * Of those, the first of all stays, and the latest: of this source a few, and those that it
+   * Of those, the first of all stays, with what comes after it, and the latest: of this source a few, and those that it
    * does not know the outcome of, so that a busy writer does not push out what another one
    * looks for.
    */
   remember(nonce: string, remembered: string): string {
-    const first = remembered.length - NONCE_LENGTH;
+    const first = endOf(remembered) - NONCE_LENGTH;
     let result = nonce;
     let count = 1;
     let own = 1;
@@ -127,7 +133,28 @@ function toDigits(number: number, length: number): string {
 
 /** Finds the first commit of a record: that which made it. */
 export function firstNonce(remembered: string): string {
-  return remembered.slice(-NONCE_LENGTH);
+  const end = endOf(remembered);
+  return remembered.slice(Math.max(0, end - NONCE_LENGTH), end);
+}
+
+/**
+ * Says what the record remembers that takes the place of another one: the commit that makes it,
+ * and, for as long as it lives, those that made the ones before it.
+ *
+ * @param nonce The name of the commit.
+ * @param replaced What the other record remembers.
+ */
+export function succeedNonce(nonce: string, replaced: string): string {
+  const before = firstNonce(replaced) + replaced.slice(endOf(replaced) + 1);
+  return before === ""
+    ? nonce
+    : nonce + PREDECESSORS + before.slice(0, MAX_PREDECESSORS * NONCE_LENGTH);
+}
+
+/** Where the names of a record's own commits end. */
+function endOf(remembered: string): number {
+  const end = remembered.indexOf(PREDECESSORS);
+  return end === -1 ? remembered.length : end;
 }
 
 /** Says whether a record remembers a commit. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { hasMovedOn, type LivingSession } from "./_lineage.ts";
+import type { LivingSession } from "./_lineage.ts";
 import { dropJobs, findAgain, type Job } from "./_merge.ts";
 import type { Missing, StoredSession } from "./_session_reader.ts";
 import { deletesOf, type StoreWriter } from "./_store_writer.ts";
@@ -28,16 +28,21 @@ export async function destroy(
 ): Promise<void> {
   const { request, base } = job;
   const again = () => findAgain(writer, request, base);
+  // an edit began with what it has read just now
+  const since = request.usedAt === -Infinity
+    ? writer.settings.now()
+    : request.usedAt;
   let gone: Missing | undefined;
   try {
-    gone = await remove(writer, start ?? await again(), "logout", again);
+    const found = start ?? await again();
+    gone = await remove(writer, found, "logout", { findAgain: again, since });
   } catch (error) {
     request.mayBeGone ||= error instanceof SessionStoreError;
     throw error;
   }
   if (gone !== undefined) {
     const isOwn = request.mayBeGone && gone.missing === "unknown" &&
-      !(await hasMovedOn(writer.settings, base.record));
+      !(await writer.lineages.hasMovedOn(base.record, since));
     if (!isOwn) return dropJobs(writer, [job], gone);
     writer.reader.ended(base.id, "logout", base.hops);
   }
@@ -59,7 +64,8 @@ export async function endSession(
   reason: EndReason,
 ): Promise<boolean> {
   const find = () => writer.reader.find(id, { dataNeeded: false });
-  return await remove(writer, await find(), reason, find) === undefined;
+  const found = await find();
+  return await remove(writer, found, reason, { findAgain: find }) === undefined;
 }
 
 /**
@@ -80,7 +86,18 @@ export async function endListed(
   const { data } = record;
   const listed = { id, record, version, data, secret: undefined, hops: [] };
   const find = () => writer.reader.find(id, { dataNeeded: false });
-  return await remove(writer, listed, reason, find, tries) === undefined;
+  const options = { findAgain: find, tries };
+  return await remove(writer, listed, reason, options) === undefined;
+}
+
+/** How to remove a record. */
+interface RemoveOptions {
+  /** Looks where the session is by now. */
+  readonly findAgain: () => Promise<StoredSession | Missing>;
+  /** How often to try, where others write to it. @default {Infinity} */
+  readonly tries?: number | undefined;
+  /** When it was read first, in epoch milliseconds. @default now */
+  readonly since?: number;
 }
 
 /** Removes a record; returns why there was none to remove. */
@@ -88,8 +105,7 @@ async function remove(
   writer: StoreWriter,
   found: StoredSession | Missing,
   reason: EndReason,
-  findAgain: () => Promise<StoredSession | Missing>,
-  tries = Infinity,
+  { findAgain, tries = Infinity, since = writer.settings.now() }: RemoveOptions,
 ): Promise<Missing | undefined> {
   for (let attempt = 1; !("missing" in found); attempt++) {
     const { id, version, hops, record } = found;
@@ -100,7 +116,7 @@ async function remove(
       put: [],
       delete: deletesOf([id, ...leading], record.subject),
     };
-    const proof = { id, nonce: undefined, deleted: record };
+    const proof = { id, nonce: undefined, deleted: { record, since } };
     if (await writer.write(commit, proof)) {
       writer.reader.ended(id, reason, hops);
       return undefined;

@@ -20,6 +20,7 @@ import type { SessionLoader } from "./_session_loader.ts";
 import type { Settings } from "./_settings.ts";
 import { isSkipped, SKIPPED_SESSION } from "./_skipped_session.ts";
 import { traced } from "./_trace.ts";
+import { varyOf } from "./_transports.ts";
 import { SessionConflictError, SessionStoreError } from "./errors.ts";
 import type { Session } from "./session.ts";
 
@@ -235,7 +236,7 @@ export class RequestServer {
 
   /** Answers without the session, which could not be loaded. */
   #answerWithout(response: Response): Response {
-    const vary = this.#settings.transports.flatMap(({ vary }) => vary);
+    const vary = this.#settings.transports.flatMap(varyOf);
     const origin = { transport: undefined, vary, stale: false };
     const session = this.sessionOf({ origin, loaded: undefined });
     void session.handle.isNew; // the answer depends on whether there was one

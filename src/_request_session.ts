@@ -7,6 +7,7 @@
 import { Births } from "./_births.ts";
 import type { Changes } from "./_changes.ts";
 import {
+  bounded,
   lifetimeChanged,
   type Lifetimes,
   maxAgeOf,
@@ -47,6 +48,8 @@ export class RequestSession implements SessionIo {
   mayBeGone = false;
   /** Whether it is committed. */
   isCommitted = false;
+  /** Whether that was a sign-in. */
+  signedIn = false;
   /** Brings the answer up to date when it is sent; `false`: it must not be sent any more. */
   renew: (() => boolean) | undefined;
   #births: Births | undefined;
@@ -117,8 +120,8 @@ export class RequestSession implements SessionIo {
       return false;
     }
     const reason = this.#parts.endings.reasonOf(this.#stored.id);
-    // a login that was one too many is told apart by its token
-    return reason !== undefined && reason !== "evicted";
+    // whoever signs in is told a token, though it may be one too many by then
+    return reason !== undefined && !(reason === "evicted" && this.signedIn);
   }
 
   get signal(): AbortSignal {
@@ -285,7 +288,9 @@ export class RequestSession implements SessionIo {
   /** Drops the changes: the session that they were made to has ended, and is shown as it was. */
   drop(): void {
     this.dropped = true;
-    if (this.loaded !== undefined) this.handle.settle(this.loaded);
+    if (this.loaded === undefined) return;
+    const record = bounded(this.loaded.record, this.usedAt, this.settings);
+    this.handle.settle({ ...this.loaded, record });
   }
 
   /** Keeps a token from the client that leads nowhere any more. */

@@ -268,7 +268,7 @@ export class SessionHandle implements Session {
     this.#id = state.id;
     this.#record = state.record;
     const { identity } = this.#changes;
-    this.#changes = new PendingChanges(state.record, state.data);
+    this.#changes = new PendingChanges(this.#record, state.data);
     if (identity?.type === "destroy") this.#changes.identity = identity;
   }
 

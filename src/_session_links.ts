@@ -114,7 +114,7 @@ export class SessionLinks {
   /** Notes that the response is on its way: too late for a first read of the signal. */
   close(): void {
     this.#closed = true;
-    for (const link of this.#links) link.pending?.();
+    this.#tellPending();
   }
 
   /** Lets go of the signal: the response is complete. */
@@ -126,7 +126,17 @@ export class SessionLinks {
   /** Lets go of everything: the request failed. */
   discard(): void {
     this.#closed = true;
+    this.#tellPending();
     for (const link of this.#links) this.#unlink(link);
+  }
+
+  /** Tells of ends that count after all. */
+  #tellPending(): void {
+    for (const link of this.#links) {
+      const { pending } = link;
+      link.pending = undefined;
+      pending?.();
+    }
   }
 
   #hold(socket: SessionSocket): void {

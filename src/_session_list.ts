@@ -99,7 +99,7 @@ export function listSessions(
 /**
  * Reads living sessions; what has expired, was replaced, or is corrupt is passed over.
  *
- * One that gets a new id meanwhile, which comes too late for the list, is shown in the place
+ * One that gets a new id meanwhile, which comes too late for a whole list, is shown in the place
  * of its old one.
  */
 async function* livingSessions(
@@ -107,6 +107,8 @@ async function* livingSessions(
   reader: SessionReader,
   { subject, cursor, limit }: Selection,
 ): AsyncGenerator<SessionInfo> {
+  // by pages it would be shown twice
+  const isWhole = cursor === undefined && limit === Infinity;
   const late = new Set<string>();
   let newest: string | undefined;
   let left = limit;
@@ -117,15 +119,12 @@ async function* livingSessions(
       const now = settings.now();
       const expired = expiredBy(record, now, now, settings);
       if (expired === undefined) shown = infoOf(id, record, settings);
-    } else if (record.forward > newest) {
+    } else if (isWhole && record.forward > newest) {
       const found = await reader.find(record.forward, { dataNeeded: false });
       if ("missing" in found || late.has(found.id)) continue;
       late.add(found.id);
       const isOther = subject !== undefined && found.record.subject !== subject;
-      const isShown = cursor !== undefined && found.id >= cursor;
-      if (!isOther && !isShown) {
-        shown = infoOf(found.id, found.record, settings);
-      }
+      if (!isOther) shown = infoOf(found.id, found.record, settings);
     }
     if (shown === undefined) continue;
     yield shown;

@@ -14,7 +14,7 @@ import type {
 import type { Settings } from "./_settings.ts";
 import type { OpenedSession, SessionCipher } from "./_stateless_cipher.ts";
 import { findBrought, type NewestSession } from "./_stateless_newest.ts";
-import { misread } from "./_transports.ts";
+import { misread, varyOf } from "./_transports.ts";
 import { checkLoaded } from "./_validation.ts";
 import type { RefusalReason } from "./events.ts";
 import { MAX_CANDIDATES, type SessionTransport } from "./session_transport.ts";
@@ -41,7 +41,7 @@ export class SessionLoader {
     const { transports } = settings;
     this.#ways = transports.map((transport, index) => ({
       transport,
-      vary: transports.slice(0, index + 1).flatMap(({ vary }) => vary),
+      vary: transports.slice(0, index + 1).flatMap(varyOf),
       stale: false,
     }));
     const vary = this.#ways.at(-1)?.vary ?? [];

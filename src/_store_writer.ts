@@ -5,7 +5,7 @@
  */
 
 import { describeType } from "./_check.ts";
-import { hasMovedOn, LineageFinder } from "./_lineage.ts";
+import { LineageFinder } from "./_lineage.ts";
 import { remembersNonce } from "./_nonce.ts";
 import { RecentMap } from "./_recent.ts";
 import { parseRecord, type SessionRecord } from "./_record.ts";
@@ -40,8 +40,8 @@ export interface Proof {
   readonly id: string;
   /** The name that the put record remembers; `undefined`: the record is gone. */
   readonly nonce: string | undefined;
-  /** The record that is deleted. */
-  readonly deleted?: SessionRecord;
+  /** The record that is deleted, and when it was read. */
+  readonly deleted?: { readonly record: SessionRecord; readonly since: number };
 }
 
 /** What all kinds of commits share. */
@@ -116,8 +116,9 @@ export class StoreWriter {
 
   /** Whether a session that is gone was ended by this write, and not by another one, or moved. */
   async #isOwnEnd({ id, deleted }: Proof): Promise<boolean> {
-    return !this.reader.endings.isTaken(id) &&
-      !(deleted !== undefined && await hasMovedOn(this.settings, deleted));
+    if (this.reader.endings.isTaken(id)) return false;
+    if (deleted === undefined) return true;
+    return !(await this.lineages.hasMovedOn(deleted.record, deleted.since));
   }
 
   /**

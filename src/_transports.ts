@@ -53,6 +53,12 @@ export function resolveTransports(
   return transports;
 }
 
+/** Names the request headers that a transport depends on. */
+export function varyOf({ vary }: Pick<SessionTransport, "vary">): string[] {
+  return [vary].flat().flatMap((names) => names.split(","))
+    .map((name) => name.trim()).filter((name) => name !== "");
+}
+
 /**
  * Says what is wrong with the candidates that a transport found.
  *
@@ -120,7 +126,7 @@ function checkTransport(transport: Partial<SessionTransport>): void {
     );
   }
   const { vary = [], persistent } = transport;
-  for (const name of [vary].flat()) {
+  for (const name of varyOf({ vary })) {
     if (name === "*" || isName(name)) continue;
     const want = `have names of headers, or "*", as "vary"`;
     throw wrongOption(ACTION, "transport", want, describeValue(name));

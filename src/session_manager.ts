@@ -225,6 +225,9 @@ export class SessionManager<
   /**
    * Lists the living sessions, newest first: all, or those of one subject.
    *
+   * One that gets a new id by `regenerate` meanwhile stands in the place of its old one, or is
+   * left out where there is a `limit` or a `cursor`.
+   *
    * @param options Which, how many, and from where on.
    * @returns The sessions, read from the store as the caller iterates.
    * @throws {TypeError} If the manager is stateless, or an option is unknown.

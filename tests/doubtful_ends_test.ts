@@ -144,3 +144,74 @@ Deno.test("a logout that took place unnoticed is reported as done", async () => 
   assert(cookie?.includes("Max-Age=0"));
   assertEquals(events.take().includes("ended logout"), true);
 });
+
+Deno.test("a logout that the store refused is not reported as done, however far the session went on", async () => {
+  const { store, events, one, other, token } = await setUp();
+  await assertRejects(
+    () =>
+      call(one, token, async (session) => {
+        let newer: string | undefined = token;
+        for (let logins = 0; logins < 2; logins++) {
+          ({ token: newer } = await call(
+            other,
+            newer,
+            (session) => session.login("ada"),
+          ));
+          for (let writes = 0; writes < 6; writes++) {
+            await call(other, newer, (session) => session.set("n", writes));
+          }
+        }
+        refuseOnce(store);
+        session.logout();
+      }),
+    SessionStoreError,
+  );
+  assertEquals(events.take().includes("ended logout"), false);
+});
+
+Deno.test("a slow logout that the store refused is not reported as done after a login long before", async () => {
+  let now = Date.now();
+  const { store, one, other, token } = await setUp({ clock: () => now });
+  await assertRejects(
+    () =>
+      call(one, token, async (session) => {
+        await call(other, token, (session) => session.login("ada"));
+        now += 200_000;
+        refuseOnce(store);
+        session.logout();
+      }),
+    SessionStoreError,
+  );
+});
+
+Deno.test("logouts that took place unnoticed look with one list where the sessions went, and not for long", async () => {
+  const { store, one } = await setUp({ storeTimeout: 50 });
+  const tokens: (string | undefined)[] = [];
+  for (let n = 0; n < 20; n++) {
+    const { token } = await call(
+      one,
+      undefined,
+      (session) => session.set("n", n),
+    );
+    tokens.push(token);
+  }
+  store.reset();
+  store.onCommit = appliesAndFails;
+  const answers = await Promise.all(
+    tokens.slice(0, 10).map((token) =>
+      call(one, token, (session) => session.logout())
+    ),
+  );
+  for (const { cookie } of answers) assert(cookie?.includes("Max-Age=0"));
+  assert(store.calls.list <= 2, `${store.calls.list} lists`);
+  store.onList = async (call) => {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    return await call();
+  };
+  const start = performance.now();
+  await assertRejects(
+    () => call(one, tokens[10], (session) => session.logout()),
+    SessionStoreError,
+  );
+  assert(performance.now() - start < 1_000);
+});

@@ -288,3 +288,27 @@ for (const [what, prepare] of Object.entries(ASKING)) {
     );
   }
 }
+
+testOnStores(
+  "a regenerate that was evicted before its response leaves sends no token",
+  async ({ store }) => {
+    const clock = new TestClock();
+    const sessions = new SessionManager({
+      store,
+      clock: clock.now,
+      maxSessionsPerSubject: 1,
+    });
+    const first = await call(
+      sessions,
+      undefined,
+      (session) => session.login("ada"),
+    );
+    const late = await call(sessions, first.token, async (session) => {
+      session.regenerate();
+      await session.commit();
+      clock.advance(1);
+      await call(sessions, undefined, (session) => session.login("ada"));
+    });
+    assertEquals(late.token, undefined);
+  },
+);

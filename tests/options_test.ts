@@ -104,7 +104,7 @@ const BAD: BadOption[] = [
     TypeError,
     WANT_TRANSPORT,
   ),
-  ...["a b", "a\r\nb", "", "日本"].flatMap((vary): BadOption[] => [
+  ...["a b", "a\r\nb", "X, a b", "日本"].flatMap((vary): BadOption[] => [
     [
       { transport: { ...TRANSPORT, vary } },
       TypeError,

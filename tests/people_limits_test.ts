@@ -219,3 +219,30 @@ testOnSpyStores(
     assertEquals(await isLive(sessions, laptop), true);
   },
 );
+
+testOnSpyStores(
+  "maxSessionsPerSubject counts a session once that signs in again while they are counted, without a rotationGrace",
+  async (store) => {
+    const options = { store, rotationGrace: 0 };
+    const sessions = new SessionManager({
+      ...options,
+      maxSessionsPerSubject: 3,
+    });
+    const elsewhere = new SessionManager(options);
+    const oldest = await signIn(sessions, "ada");
+    const other = new Visitor(elsewhere);
+    await other.visit((session) => session.login("ada"));
+    const { length } = store.commits;
+    let steps = 0;
+    store.onList = async (call) => {
+      // once all of the first list was read
+      if (++steps === 3) await other.visit((session) => session.login("ada"));
+      return await call();
+    };
+    await signIn(sessions, "ada");
+    store.onList = undefined;
+    assertEquals(store.commits.length, length + 2);
+    assertEquals(await isLive(sessions, oldest), true);
+    assertEquals(await isLive(sessions, other.token), true);
+  },
+);

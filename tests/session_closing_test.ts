@@ -260,3 +260,23 @@ Deno.test("Session shows what was loaded after an early commit that was dropped"
   });
   assertEquals(await visitor.read(), []);
 });
+
+Deno.test("Session.expiresAt of an early commit that was dropped is the one that was shown before", async () => {
+  const store = new SpyStore();
+  const now = Date.now();
+  const ahead = new Visitor({ store, clock: () => now + 90 * 86_400_000 });
+  await ahead.visit((session) => session.set("n", 1));
+  const sessions = new SessionManager({ store, clock: () => now });
+  const headers = { cookie: `__Host-session=${ahead.token}` };
+  await sessions.handle(
+    new Request("https://example.com/", { headers }),
+    async (session) => {
+      const { expiresAt, id } = session;
+      session.set("n", 2);
+      await sessions.revoke(id);
+      await session.commit();
+      assertEquals(session.expiresAt, expiresAt);
+      return new Response();
+    },
+  );
+});

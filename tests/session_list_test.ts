@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
   type ListOptions,
   MemoryStore,
@@ -166,5 +166,32 @@ testOnSpyStores(
       const rest = sessions.list({ subject, cursor: first?.id });
       assertEquals((await Array.fromAsync(rest)).length, 2);
     }
+  },
+);
+
+testOnSpyStores(
+  "SessionManager.list() by pages goes down, whatever gets a new id meanwhile",
+  async (store) => {
+    const sessions = new SessionManager({ store });
+    const visitors = Array.from({ length: 6 }, () => new Visitor(sessions));
+    for (const visitor of visitors) {
+      await visitor.visit((session) => session.login("ada"));
+    }
+    let steps = 0;
+    store.onList = async (call) => {
+      if (steps++ === 0) {
+        await visitors[3]?.visit((session) => session.regenerate());
+      }
+      return await call();
+    };
+    const ids: string[] = [];
+    for (let pages = 0; pages < 6; pages++) {
+      const page = await Array.fromAsync(
+        sessions.list({ subject: "ada", limit: 2, cursor: ids.at(-1) }),
+      );
+      ids.push(...page.map(({ id }) => id));
+    }
+    assertEquals(ids, [...new Set(ids)].sort().reverse());
+    assert(ids.length >= 5);
   },
 );

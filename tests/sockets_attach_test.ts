@@ -141,3 +141,32 @@ Deno.test("a socket that cannot be closed keeps neither the others open nor the 
   assertEquals(await sessions.revoke(id), true);
   assertEquals(sound.closed, [[3000, "session ended: revoked"]]);
 });
+
+Deno.test("Session.attach() tells a socket once of an end that a sign-in did not come to leave behind", async () => {
+  const store = new MemoryStore();
+  for (const how of ["throws", "destroys"] as const) {
+    const sessions = new SessionManager({ store });
+    const visitor = new Visitor(sessions);
+    const id = await visitor.visit((session) => {
+      session.login("ada");
+      return session.id;
+    });
+    const fake = new FakeSocket(1);
+    let attach = () => {};
+    let signal: AbortSignal | undefined;
+    const visit = visitor.visit(async (session) => {
+      session.attach(fake.socket);
+      attach = () => session.attach(new FakeSocket(1).socket);
+      signal = session.signal;
+      session.login("eve");
+      await sessions.revoke(id);
+      if (how === "throws") throw new Error("the handler's own");
+      session.destroy();
+    });
+    await visit.catch(() => {});
+    attach();
+    await settled();
+    assertEquals(fake.closed, [[3000, "session ended: revoked"]], how);
+    assertEquals(signal?.aborted, true);
+  }
+});

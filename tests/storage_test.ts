@@ -246,6 +246,25 @@ Deno.test("R56 a SessionStoreError never quotes what a driver or the engine quot
   }
 });
 
+Deno.test("SessionStoreError quotes the messages of the package", async () => {
+  const messages = [
+    "Cannot create RedisStore: want a client of npm:redis, with mGet, eval and evalSha: received something else",
+    'Cannot create table tessera_sessions: want a table with the columns of a PostgresStore, or none: received one for something else; choose another name with the option "table"',
+    "Cannot use sessions: the runtime must have node:v8 in process.getBuiltinModule: received none",
+    'Cannot create KvStore: "prefix" must be at most 1024 bytes: received 1025',
+  ];
+  for (const message of messages) {
+    const store = new SpyStore();
+    const { client } = await setUp(store);
+    store.onGet = () => Promise.reject(new TypeError(message));
+    const error = await assertRejects(
+      () => client.get("/read"),
+      SessionStoreError,
+    );
+    assert(error.message.endsWith(`must answer: received ${message}`));
+  }
+});
+
 Deno.test("R36 a store that rejects with nothing has failed, and was not slow", async () => {
   const store = new SpyStore();
   const { client, events } = await setUp(store);

@@ -382,3 +382,32 @@ testOnStores(
     }
   },
 );
+
+testOnStores(
+  "SessionTransport.vary may be a list, as a header holds it, or nothing",
+  async ({ store }) => {
+    const cases: [vary: SessionTransport["vary"], sent: string | null][] = [
+      ["", null],
+      [[], null],
+      ["X-Q", "X-Q"],
+      ["X-Q, Cookie", "X-Q, Cookie"],
+      [["X-Q", "", "Cookie"], "X-Q, Cookie"],
+      ["*", "*"],
+    ];
+    for (const [vary, sent] of cases) {
+      const transport: SessionTransport = {
+        name: "own",
+        vary,
+        read: () => [],
+        write: () => {},
+        clear: () => {},
+      };
+      const sessions = new SessionManager({ store, transport });
+      const { headers } = await sessions.handle(get(), (session) => {
+        void session.isNew;
+        return new Response();
+      });
+      assertEquals(headers.get("vary"), sent);
+    }
+  },
+);
