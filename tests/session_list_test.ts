@@ -187,7 +187,7 @@ testOnSpyStores(
     const ids: string[] = [];
     for (let pages = 0; pages < 6; pages++) {
       const page = await Array.fromAsync(
-        sessions.list({ subject: "ada", limit: 2, cursor: ids.at(-1) }),
+        sessions.list({ subject: "ada", limit: 3, cursor: ids.at(-1) }),
       );
       ids.push(...page.map(({ id }) => id));
     }
