@@ -246,6 +246,16 @@ export class KvConnection {
     }
   }
 
+  /** Does what disposal waits for. */
+  async during<T>(run: () => Promise<T>): Promise<T> {
+    this.enter();
+    try {
+      return await run();
+    } finally {
+      this.leave();
+    }
+  }
+
   /** Closes what was opened here, after what is under way; leaves alone what was given. */
   async dispose(): Promise<void> {
     if (!this.#owned || this.#disposed) return;
@@ -278,7 +288,7 @@ export class KvConnection {
   }
 
   async #opened(): Promise<KvDatabase> {
-    if (!this.#owned) return await this.#open();
+    if (!this.#owned) return await answerOf(Promise.resolve(this.#open()));
     // processes that open one file at the same moment lock each other out
     for (const backoff = new Backoff();;) {
       const opening = Promise.resolve(this.#open());

@@ -28,6 +28,8 @@ export const ATOMIC_LIMIT_BYTES = 819_200;
 export const ATOMIC_KEY_LIMIT_BYTES = 81_920;
 /** Largest record, in bytes: leaves 20 KiB of the atomic operation to the rest of the commit. */
 const RECORD_LIMIT_BYTES = 798_720;
+/** So often the size of the key counts of an entry that is set (measured). */
+const SET_KEYS = 2;
 /** Size of a {@linkcode PartsHead}, at most, in bytes. */
 const HEAD_BYTES = 128;
 /** A versionstamp of Deno KV. */
@@ -110,18 +112,22 @@ export function planCommit(
     planCheck(plan, keys, { id, key: keys.record(id), versionstamp });
     if (!plan.unchecked.includes(id)) continue;
     plan.unchecked = plan.unchecked.filter((other) => other !== id);
-    if (known?.parts !== undefined) {
-      planPartsDelete(plan, keys, id, known.parts);
+    for (const parts of known?.parts ?? []) {
+      planPartsDelete(plan, keys, id, parts);
     }
   }
-  if (plan.bytes > ATOMIC_LIMIT_BYTES) {
-    throw tooLarge(
-      "all that one commit writes",
-      plan.bytes,
-      ATOMIC_LIMIT_BYTES,
-    );
-  }
+  assertFits(plan);
   return plan;
+}
+
+/**
+ * Makes sure that a plan fits one atomic operation.
+ *
+ * @throws {SessionTooLargeError} If it does not.
+ */
+export function assertFits({ bytes }: Plan): void {
+  if (bytes <= ATOMIC_LIMIT_BYTES) return;
+  throw tooLarge("all that one commit writes", bytes, ATOMIC_LIMIT_BYTES);
 }
 
 /** Adds a check. */
@@ -173,10 +179,14 @@ function formatParts(parts?: Parts): string {
 
 function parseVersion(
   version: string,
-): { versionstamp: string; parts?: Parts } {
+): { versionstamp: string; parts?: Parts[] } {
   if (!version.includes(".")) return { versionstamp: version };
-  const [versionstamp = "", generation = "", count] = version.split(".");
-  return { versionstamp, parts: { generation, count: Number(count) } };
+  const [versionstamp = "", ...rest] = version.split(".");
+  const parts: Parts[] = [];
+  for (let i = 0; i + 1 < rest.length; i += 2) {
+    parts.push({ generation: rest[i] ?? "", count: Number(rest[i + 1]) });
+  }
+  return { versionstamp, parts };
 }
 
 function planPut(plan: Plan, keys: KvKeys, put: StorePut): void {
@@ -202,18 +212,18 @@ function planPut(plan: Plan, keys: KvKeys, put: StorePut): void {
     pieces.forEach((piece, n) => {
       planSet(plan, keys.part(id, parts.generation, n), piece, expireIn);
     });
-    // with several records in one commit, each has the parts of the last large
-    // one in its version: to delete what is not there does no harm
-    plan.suffix = formatParts(parts);
+    // with several records in one commit, each has the parts of all large ones in
+    // its version: to delete what is not there does no harm
+    plan.suffix += formatParts(parts);
     const bound = keys.bound(id) * pieces.length;
-    plan.bytes += HEAD_BYTES + frozen.size + bound;
+    plan.bytes += HEAD_BYTES + frozen.size + SET_KEYS * bound;
     plan.keyBytes += bound;
   }
   if (subject !== undefined) {
     planSet(plan, keys.entry(subject, id), true, expireIn);
   }
   const bound = keys.bound(id) * (subject === undefined ? 1 : 2);
-  plan.bytes += bound;
+  plan.bytes += SET_KEYS * bound;
   plan.keyBytes += bound;
 }
 

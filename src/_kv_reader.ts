@@ -55,7 +55,9 @@ export class KvReader {
     convert: (entry: KvEntry) => T | PromiseLike<T>,
   ): Promise<T> {
     if (!this.#batch) {
-      return this.#tracked((database) => get(database, key)).then(convert);
+      return this.#tracked(async (database) =>
+        await convert(await get(database, key))
+      );
     }
     const reading = new Promise<unknown>((resolve, reject) => {
       this.#queue.push({ key, convert, resolve, reject });
@@ -118,10 +120,9 @@ export class KvReader {
     }
   }
 
-  async #tracked<T>(run: (database: KvDatabase) => Promise<T>): Promise<T> {
+  #tracked<T>(run: (database: KvDatabase) => Promise<T>): Promise<T> {
     const connection = this.#connection;
-    connection.enter();
-    try {
+    return connection.during(async () => {
       const database = connection.database ?? await connection.open();
       try {
         return await run(database);
@@ -129,9 +130,7 @@ export class KvReader {
         if (isUnanswered(error)) connection.leftUnanswered(database);
         throw error;
       }
-    } finally {
-      connection.leave();
-    }
+    });
   }
 }
 

@@ -5,11 +5,16 @@
  */
 
 import { ownBytes } from "./_kv_bytes.ts";
-import type { KvConnection, KvEntry, KvKey } from "./_kv_database.ts";
+import type {
+  KvConnection,
+  KvDatabase,
+  KvEntry,
+  KvKey,
+} from "./_kv_database.ts";
 import type { KvKeys } from "./_kv_keys.ts";
 import { formatVersion } from "./_kv_plan.ts";
 import { type KvReader, READ_KEYS } from "./_kv_reader.ts";
-import { Backoff } from "./_kv_retry.ts";
+import { answerOf, Backoff, isUnanswered } from "./_kv_retry.ts";
 import { joinParts, partsOf } from "./_kv_value.ts";
 import type { VersionedRecord } from "./session_store.ts";
 
@@ -52,7 +57,11 @@ export class KvRecords {
   }
 
   /** Turns an entry into the record it stands for, with its parts if it has any. */
-  async resolve(
+  resolve(id: string, entry: KvEntry): Promise<VersionedRecord | undefined> {
+    return this.#connection.during(() => this.#resolve(id, entry));
+  }
+
+  async #resolve(
     id: string,
     entry: KvEntry,
   ): Promise<VersionedRecord | undefined> {
@@ -159,9 +168,8 @@ async function* listEntries(
       const selector = end === undefined
         ? { prefix }
         : { prefix, end: [...prefix, end] };
-      for await (
-        const entry of database.list(selector, { reverse: true, batchSize })
-      ) {
+      const entries = database.list(selector, { reverse: true, batchSize });
+      for await (const entry of answered(connection, database, entries)) {
         const id = entry.key.at(-1);
         if (typeof id !== "string" || entry.key.length !== prefix.length + 1) {
           continue;
@@ -176,5 +184,29 @@ async function* listEntries(
       // on from where it was, if the failure passes by itself
       await (backoff ??= new Backoff()).pause(error);
     }
+  }
+}
+
+/** Passes entries on, each waited for as long as any answer; disposal waits for those under way. */
+async function* answered(
+  connection: KvConnection,
+  database: KvDatabase,
+  entries: AsyncIterable<KvEntry>,
+): AsyncGenerator<KvEntry> {
+  const iterator = entries[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const { done, value } = await connection.during(() =>
+        answerOf(iterator.next())
+      );
+      if (done) return;
+      yield value;
+    }
+  } catch (error) {
+    if (isUnanswered(error)) connection.leftUnanswered(database);
+    throw error;
+  } finally {
+    // not awaited: one that hangs would never come to its end
+    void Promise.resolve(iterator.return?.()).catch(() => {});
   }
 }

@@ -4,7 +4,12 @@
  * @module
  */
 
-import { type Plan, planCheck, planPartsDelete } from "./_kv_plan.ts";
+import {
+  assertFits,
+  type Plan,
+  planCheck,
+  planPartsDelete,
+} from "./_kv_plan.ts";
 import type { KvRecords } from "./_kv_records.ts";
 import { hadTooManyChecks } from "./_kv_retry.ts";
 import { partsOf } from "./_kv_value.ts";
@@ -33,18 +38,10 @@ export async function writeUnchecked(
 ): Promise<StoreCommitResult> {
   const { keys } = records;
   const ids = [...plan.unchecked];
-  let seen: (string | null)[] | undefined;
   for (let tries = 1;; tries++) {
     // KV takes no more checks; then parts may stay behind until they expire
     const fits = plan.checks.length + ids.length <= writer.checks;
     const entries = await Promise.all(ids.map((id) => records.read(id)));
-    const stamps = entries.map(({ versionstamp }) => versionstamp);
-    // these did not change, so it was a check of the plan that did not hold
-    if (
-      plan.checks.length > 0 &&
-      seen?.every((versionstamp, i) => versionstamp === stamps[i])
-    ) return { ok: false };
-    seen = stamps;
     const attempt = {
       ...plan,
       ids: [...plan.ids],
@@ -59,13 +56,24 @@ export async function writeUnchecked(
       const parts = partsOf(value);
       if (parts !== undefined) planPartsDelete(attempt, keys, id, parts);
     }
+    assertFits(attempt);
     try {
       const result = await writer.write(attempt);
       if (result.ok || tries === UNCHECKED_TRIES) return result;
+      if (!await checksHold(plan, records)) return result;
     } catch (error) {
       if (!fits || !hadTooManyChecks(error)) throw error;
       // it takes fewer than was thought: nothing was written, or even looked at
-      seen = undefined;
     }
   }
+}
+
+/** Whether the checks of a plan hold, so that it was its conditions of our own that did not. */
+async function checksHold(plan: Plan, records: KvRecords): Promise<boolean> {
+  const entries = await Promise.all(
+    plan.checks.map(({ id }) => records.read(id)),
+  );
+  return entries.every(({ versionstamp }, i) =>
+    versionstamp === plan.checks[i]?.versionstamp
+  );
 }

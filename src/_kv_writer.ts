@@ -105,14 +105,27 @@ export class KvWriter {
       for (const id of ids) this.#busy.add(id);
       await this.#run(group);
       for (const id of ids) this.#busy.delete(id);
-      if (this.#seemsFar && !connection.probed) {
-        await connection.probe(this.#key);
-        const most = Math.min(connection.writeSlots, this.#queue.length);
-        while (this.#inFlight < most) this.#start();
-      }
+      if (this.#seemsFar && !connection.probed) void this.#probe();
+      this.#spread();
     }
     this.#inFlight--;
     connection.leave();
+  }
+
+  /** Finds out whether the database is far away, beside what is written meanwhile. */
+  async #probe(): Promise<void> {
+    const connection = this.#connection;
+    await connection.during(() => connection.probe(this.#key));
+    this.#spread();
+  }
+
+  /** Has as many operations in flight as the queue has work for. */
+  #spread(): void {
+    const most = Math.min(
+      this.#connection.writeSlots,
+      this.#inFlight + this.#queue.length,
+    );
+    while (this.#inFlight < most) this.#start();
   }
 
   /** Takes the commits for one atomic operation off the queue. */
@@ -165,11 +178,12 @@ export class KvWriter {
     await this.#settle(database, group, new Backoff());
   }
 
+  /** Writes a group; returns why nothing more is to be asked of the database, if so. */
   async #settle(
     database: KvDatabase,
     group: Write[],
     backoff: Backoff,
-  ): Promise<void> {
+  ): Promise<{ error: unknown } | undefined> {
     let failed: { error: unknown } | undefined;
     try {
       const start = performance.now();
@@ -181,7 +195,7 @@ export class KvWriter {
         for (const { plan, resolve } of group) {
           resolve({ ok: true, version: versionstamp + plan.suffix });
         }
-        return this.#refuseOutdated(group, versionstamp);
+        return void this.#refuseOutdated(group, versionstamp);
       }
     } catch (error) {
       failed = { error };
@@ -201,14 +215,23 @@ export class KvWriter {
         if (failed === undefined) resolve({ ok: false });
         else reject(failed.error);
       }
-      return;
+      return silent ? failed : undefined;
     }
     // Somebody's check does not hold, or somebody's data cannot be stored: by
     // halves, to find out whose. If the operation was applied although it
     // failed, the checks fail now, and the callers recognise their own writes.
     const half = group.length >> 1;
-    await this.#settle(database, group.slice(0, half), backoff);
-    await this.#settle(database, group.slice(half), backoff);
+    const rest = group.slice(half);
+    const silence = await this.#settle(
+      database,
+      group.slice(0, half),
+      backoff,
+    );
+    if (silence === undefined) {
+      return await this.#settle(database, rest, backoff);
+    }
+    for (const { reject } of rest) reject(silence.error);
+    return silence;
   }
 
   /**

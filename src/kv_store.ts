@@ -213,7 +213,9 @@ export class KvStore implements SessionStore {
     if (plan === undefined) return Promise.resolve({ ok: false });
     return plan.unchecked.length === 0
       ? this.#writer.write(plan)
-      : writeUnchecked(plan, this.#records, this.#writer);
+      : this.#connection.during(() =>
+        writeUnchecked(plan, this.#records, this.#writer)
+      );
   }
 
   /**

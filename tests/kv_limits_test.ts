@@ -3,8 +3,9 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { KvStore } from "@tessera/session";
+import { KvStore, SessionTooLargeError } from "@tessera/session";
 import { isTransient } from "../src/_kv_retry.ts";
+import { changed } from "./_far_kv.ts";
 
 /** Creates a record of so many bytes. */
 function create(store: KvStore, id: string, bytes: number) {
@@ -50,4 +51,65 @@ Deno.test("isTransient() holds for what KV Connect answers when there is too muc
       assert(!isTransient(new Error(text)), text);
     }
   }
+});
+
+Deno.test("KvStore.commit() leaves no parts behind of two large records that one commit put", async () => {
+  using kv = await Deno.openKv(":memory:");
+  const store = new KvStore(kv);
+  const record = { bytes: new Uint8Array(100_000).fill(7) };
+  const ids = ["a", "b"];
+  const put = ids.map((id) => ({ id, record, expireIn: 60_000 }));
+  const both = await store.commit({ check: [], put, delete: [] });
+  assert(both.ok);
+  for (const id of ids) {
+    const check = [{ id, version: both.version }];
+    assert((await store.commit({ check, put: [], delete: [{ id }] })).ok);
+  }
+  assertEquals(await Array.fromAsync(kv.list({ prefix: [] })), []);
+});
+
+Deno.test("KvStore.commit() is a SessionTooLargeError where a long prefix takes the room", async () => {
+  using kv = await Deno.openKv(":memory:");
+  for (const length of [100, 500, 700, 1_000]) {
+    const store = new KvStore(kv, { prefix: ["x".repeat(length)] });
+    const record = { bytes: new Uint8Array(798_000).fill(7) };
+    const put = [{ id: "a", record, expireIn: 60_000 }];
+    for (let tries = 0; tries < 2; tries++) {
+      try {
+        await store.commit({ check: [], put, delete: [] });
+      } catch (error) {
+        assert(error instanceof SessionTooLargeError, `${error}`);
+      }
+    }
+  }
+});
+
+Deno.test("KvStore.commit() without a check of what it deletes holds though others make and unmake that", async () => {
+  using kv = await Deno.openKv(":memory:");
+  const other = new KvStore(kv);
+  const made = await create(other, "session", 1);
+  assert(made.ok);
+  let operations = 0;
+  const meeting = changed(kv, {
+    atomic() {
+      const atomic = kv.atomic();
+      const commit = atomic.commit.bind(atomic);
+      atomic.commit = async () => {
+        if (++operations > 1) return await commit();
+        const old = await create(other, "old", 1);
+        assert(old.ok);
+        const result = await commit();
+        const check = [{ id: "old", version: old.version }];
+        await other.commit({ check, put: [], delete: [{ id: "old" }] });
+        return result;
+      };
+      return atomic;
+    },
+  });
+  const result = await new KvStore(meeting).commit({
+    check: [{ id: "session", version: made.version }],
+    put: [],
+    delete: [{ id: "session" }, { id: "old" }],
+  });
+  assertEquals(result.ok, true);
 });
