@@ -24,10 +24,10 @@ import { SessionHandle } from "./_session_handle.ts";
 import type { LoadedState, SessionIo } from "./_session_io.ts";
 import { SessionLinks } from "./_session_links.ts";
 import type { StoredSession } from "./_session_reader.ts";
+import type { SessionSocket } from "./_session_socket.ts";
 import type { Settings } from "./_settings.ts";
 import { traced } from "./_trace.ts";
 import { SessionClosedError, SessionStoreError } from "./errors.ts";
-import type { SessionSocket } from "./session.ts";
 
 /** The state of a request's session that the handler does not see. */
 export class RequestSession implements SessionIo {

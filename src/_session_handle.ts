@@ -19,7 +19,8 @@ import { bounded, NO_DATA, type SessionRecord } from "./_record.ts";
 import type { SessionData } from "./_session_data.ts";
 import { SessionFlash } from "./_session_flash.ts";
 import type { LoadedState, SessionIo } from "./_session_io.ts";
-import type { LoginOptions, Session, SessionSocket } from "./session.ts";
+import type { SessionSocket } from "./_session_socket.ts";
+import type { LoginOptions, Session } from "./session.ts";
 
 type Status = "open" | "committed" | "destroyed" | "discarded";
 

@@ -5,7 +5,7 @@
  */
 
 import type { Lifetimes, SessionRecord } from "./_record.ts";
-import type { SessionSocket } from "./session.ts";
+import type { SessionSocket } from "./_session_socket.ts";
 
 /** What a handle needs from outside. */
 export interface SessionIo {

@@ -5,10 +5,10 @@
  */
 
 import type { LoadedState } from "./_session_io.ts";
+import type { SessionSocket } from "./_session_socket.ts";
 import type { SessionWatcher, Watcher } from "./_session_watcher.ts";
 import { SessionClosedError, SessionEndedError } from "./errors.ts";
 import type { EndReason } from "./events.ts";
-import type { SessionSocket } from "./session.ts";
 
 /** States of a socket (WHATWG WebSockets §3): not every runtime has the global constants. */
 const CONNECTING = 0;

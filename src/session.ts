@@ -11,8 +11,9 @@ import type {
   UntypedKey,
   ValueOf,
 } from "./_data_types.ts";
+import type { SessionSocket } from "./_session_socket.ts";
 
-export type { EntryOf, KeyOf, UntypedData, UntypedKey, ValueOf };
+export type { EntryOf, KeyOf, SessionSocket, UntypedData, UntypedKey, ValueOf };
 
 /** Options of {@linkcode Session.login}. */
 export interface LoginOptions {
@@ -23,23 +24,6 @@ export interface LoginOptions {
    * @default what the session has from an earlier sign-in of the subject, or none
    */
   label?: string | undefined;
-}
-
-/**
- * What `attach` needs of a socket: a `WebSocket` of the web standard has it, and one of
- * `npm:ws`.
- */
-export interface SessionSocket {
-  /** Whether it is connecting (0), open (1), closing (2) or closed (3). */
-  readonly readyState: number;
-  /** Closes it. */
-  close(code: number, reason: string): void;
-  /** Calls back, once, when it has opened, and when it has closed. */
-  addEventListener(
-    type: "open" | "close",
-    listener: () => void,
-    options: { once: true },
-  ): void;
 }
 
 /**
