@@ -130,7 +130,7 @@ export async function openDefaultKv(): Promise<KvDatabase> {
 }
 
 /** Says whether a value looks like a {@linkcode KvDatabase}. */
-export function isKvDatabase(value: unknown): value is KvDatabase {
+function isKvDatabase(value: unknown): value is KvDatabase {
   if (typeof value !== "object" || value === null) return false;
   const kv = value as Partial<Record<keyof KvDatabase, unknown>>;
   return typeof kv.get === "function" && typeof kv.getMany === "function" &&

@@ -291,7 +291,8 @@ export class KvStore implements SessionStore {
   }
 
   /**
-   * Closes the database if the store opened it, after what is under way.
+   * Closes the database if the store opened it, after the calls under way; a list that
+   * is being read fails at its next entry.
    *
    * A database that was given, itself or as a promise, stays open.
    */

@@ -305,7 +305,8 @@ export interface Session<
    * `SessionEndedError` that says why.
    *
    * At once if this process ends it, or if the store's `watch` reaches across processes;
-   * within the `pollInterval` otherwise. A new id by `regenerate` is no end, and `id` shows it.
+   * within the `pollInterval` otherwise. A new id by `regenerate` is no end, and `id` shows it;
+   * from `login` on it is the new session's, unless the old one had ended before.
    * It is let go when the body of the response ends, so read it before the response is
    * returned; with the 101 of an upgrade at once: `attach` the socket there.
    *

@@ -48,7 +48,8 @@ export interface SessionTransport {
   /**
    * The request headers that the answer depends on, for `Vary`.
    *
-   * One name or several, e.g. `"Cookie"`; an empty list for none.
+   * One name or several, as a list or as a header holds them: `"Cookie"`, `"X-App, Cookie"`;
+   * an empty list for none.
    */
   readonly vary: string | readonly string[];
 
@@ -70,7 +71,8 @@ export interface SessionTransport {
   read(request: Request): readonly string[];
 
   /**
-   * Writes a token to the headers of a response.
+   * Writes a token to the headers of a response, before it returns: one that returns a
+   * promise is a `TypeError`.
    *
    * @param headers The headers to write to.
    * @param token The token: ASCII letters, digits, `.`, `-` and `_`.
