@@ -8,16 +8,15 @@ import { inBatches } from "./_batches.ts";
 import { findLiving, lineageOf, type LivingSession } from "./_lineage.ts";
 import type { SessionRecord } from "./_record.ts";
 import { endListed } from "./_removal.ts";
-import type {
-  Missing,
-  SessionReader,
-  StoredSession,
-} from "./_session_reader.ts";
+import type { SessionReader } from "./_session_reader.ts";
 import type { Settings } from "./_settings.ts";
 import type { StoreWriter } from "./_store_writer.ts";
 
 /** A sign-in that is further ahead of this clock was made by one that goes wrong. */
 const CLOCK_SKEW_MS = 10_000;
+
+/** So often the sessions are listed, where ids that are replaced leave no trace. */
+const MAX_LISTS = 5;
 
 /**
  * Ends the oldest sessions of a subject, as many as are too many; never rejects: the
@@ -55,22 +54,19 @@ async function findAll(
   reader: SessionReader,
   subject: string,
 ): Promise<LivingSession[]> {
-  const options = { removeExpired: true };
-  const living = await findLiving(settings, reader, subject, options);
+  const list = () =>
+    findLiving(settings, reader, subject, { removeExpired: true });
+  let living = await list();
   if (settings.rotationGrace > 0) return living;
-  // an id without a grace leads nowhere, and the new one may have come too late for the list
-  const later = await findLiving(settings, reader, subject, options);
-  const known = new Set(later.map(({ record }) => lineageOf(record)));
-  const missed = living.filter(({ record }) => !known.has(lineageOf(record)));
-  const found = await inBatches(
-    missed,
-    ({ id }) => reader.find(id, { dataNeeded: false }),
-  );
-  return [...later, ...found.filter(isFound)];
-}
-
-function isFound(one: StoredSession | Missing): one is StoredSession {
-  return !("missing" in one);
+  // an id without a grace leads nowhere, and the new one may have come too late for a list: it
+  // is whole once it misses none of the list before
+  for (let lists = 2; lists <= MAX_LISTS; lists++) {
+    const before = living;
+    living = await list();
+    const listed = new Set(living.map(({ record }) => lineageOf(record)));
+    if (before.every(({ record }) => listed.has(lineageOf(record)))) break;
+  }
+  return living;
 }
 
 /**

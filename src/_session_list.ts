@@ -109,7 +109,6 @@ async function* livingSessions(
 ): AsyncGenerator<SessionInfo> {
   // by pages it would be shown twice
   const isWhole = cursor === undefined && limit === Infinity;
-  const late = new Set<string>();
   let newest: string | undefined;
   let left = limit;
   for await (const { id, record } of readRecords(settings, subject, cursor)) {
@@ -121,8 +120,7 @@ async function* livingSessions(
       if (expired === undefined) shown = infoOf(id, record, settings);
     } else if (isWhole && record.forward > newest) {
       const found = await reader.find(record.forward, { dataNeeded: false });
-      if ("missing" in found || late.has(found.id)) continue;
-      late.add(found.id);
+      if ("missing" in found) continue;
       const isOther = subject !== undefined && found.record.subject !== subject;
       if (!isOther) shown = infoOf(found.id, found.record, settings);
     }

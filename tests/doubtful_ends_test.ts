@@ -215,3 +215,34 @@ Deno.test("logouts that took place unnoticed look with one list where the sessio
   );
   assert(performance.now() - start < 1_000);
 });
+
+for (const answered of [false, true]) {
+  Deno.test(
+    `of two revocations at a time one is reported as done, if the store refused the other ${
+      answered ? "after" : "before"
+    } its answer`,
+    async () => {
+      const { store, events, one, id } = await setUp();
+      const applied = Promise.withResolvers<void>();
+      const refused = Promise.withResolvers<void>();
+      let commits = 0;
+      store.onCommit = async (call) => {
+        if (++commits > 1) {
+          await (answered ? first : applied.promise);
+          return fails();
+        }
+        const result = await call();
+        applied.resolve();
+        if (!answered) await refused.promise;
+        return result;
+      };
+      const first = one.revoke(id);
+      const second = one.revoke(id);
+      await assertRejects(() => second, SessionStoreError);
+      refused.resolve();
+      assertEquals(await first, true);
+      const ends = events.take().filter((event) => event.startsWith("ended"));
+      assertEquals(ends, ["ended revoked"]);
+    },
+  );
+}

@@ -13,7 +13,7 @@ import {
 import { TestClock } from "@tessera/session/testing";
 import { ControllableStore } from "./_controllable_store.ts";
 import { call, testOnStores } from "./_helpers.ts";
-import { testOnSpyStores } from "./_spy_store.ts";
+import { fails, testOnSpyStores } from "./_spy_store.ts";
 
 /** Two managers of one store, as in two processes, and a session that somebody is signed in to. */
 async function setUp(store: SessionStore) {
@@ -316,5 +316,19 @@ testOnSpyStores(
     );
     assertEquals(late.token, undefined);
     assertEquals((await Array.fromAsync(sessions.list())).length, 1);
+  },
+);
+
+testOnSpyStores(
+  "a response that cannot ask for its token does not prolong one that another process may have replaced",
+  async (store) => {
+    const { clock, one, other, token } = await setUp(store);
+    clock.advance({ days: 2 });
+    const late = await call(one, token, async (session) => {
+      await session.commit();
+      await call(other, token, (session) => session.login("grace"));
+      store.onGet = fails;
+    });
+    assertEquals(late.token, undefined);
   },
 );

@@ -286,3 +286,22 @@ Deno.test("R9 a replaced token beside the one that replaced it is no duplicate, 
   const session = await visitor.sessions.load(request);
   assertEquals(session.subject, "ada");
 });
+
+Deno.test("R9 two sessions that remember no commits are two", async () => {
+  const store = new SpyStore();
+  const sessions = new SessionManager({ store });
+  const tokens: string[] = [];
+  for (const who of ["ada", "eve"]) {
+    tokens.push(tokenOf(await sessions.handle(get(), remember(who))));
+  }
+  for (const { id, record, version } of await store.dump()) {
+    const { nonce: _, ...rest } = record as Record<string, unknown>;
+    await store.commit({
+      check: [{ id, version }],
+      put: [{ id, record: rest, expireIn: 60_000 }],
+      delete: [],
+    });
+  }
+  const cookies = tokens.map((token) => `${COOKIE}=${token}`).join("; ");
+  assertEquals(await whose(sessions, get(cookies)), null);
+});

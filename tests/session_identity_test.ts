@@ -251,3 +251,19 @@ Deno.test("Session.login() of who is signed in already keeps the label, unless i
   await visitor.visit((session) => session.login("eve"));
   assertEquals(await labels(), [undefined]);
 });
+
+Deno.test("Session.persist() counts beside a login, though the session that it was so for is gone", async () => {
+  const visitor = new Visitor({ cookie: { persistent: false } });
+  await visitor.visit((session) => session.persist(true));
+  await visitor.visit((session) => {
+    session.set("a", 1);
+    session.persist(true);
+  });
+  await visitor.visit(async (session) => {
+    await visitor.sessions.revoke(session.id);
+    session.login("ada");
+    session.persist(true);
+  });
+  const [cookie] = visitor.response.headers.getSetCookie();
+  assert(cookie?.includes("Max-Age="));
+});

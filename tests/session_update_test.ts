@@ -249,9 +249,12 @@ Deno.test("Session.update() refuses a callback that changes its copy and returns
       'Cannot update session value "cart": want the callback to return the next value: received undefined',
     );
     session.update("gone", () => undefined); // nothing was changed in place
+    session.set("n", 1);
+    session.update("n", () => undefined);
   });
-  assertEquals(await visitor.read(), [["cart", ["apples"]], [
-    "gone",
-    undefined,
-  ]]);
+  assertEquals(await visitor.read(), [
+    ["cart", ["apples"]],
+    ["gone", undefined],
+    ["n", undefined],
+  ]);
 });
