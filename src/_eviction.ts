@@ -35,14 +35,18 @@ export async function evict(
 async function evictNow(writer: StoreWriter, subject: string): Promise<void> {
   const { settings, reader } = writer;
   try {
-    const living = await findAll(settings, reader, subject);
-    const latest = settings.now() + CLOCK_SKEW_MS;
-    living.sort((a, b) => compareAges(a, b, latest));
-    await inBatches(
-      living.slice(settings.maxSessionsPerSubject),
-      // one that fails, which an event reports, leaves the others to be ended
-      (session) => endListed(writer, session, "evicted").catch(() => false),
-    );
+    for (let tries = 1; tries <= MAX_LISTS; tries++) {
+      const living = await findAll(settings, reader, subject);
+      const latest = settings.now() + CLOCK_SKEW_MS;
+      living.sort((a, b) => compareAges(a, b, latest));
+      const ended = await inBatches(
+        living.slice(settings.maxSessionsPerSubject),
+        // one that fails, which an event reports, leaves the others to be ended
+        (session) => endListed(writer, session, "evicted").catch(() => true),
+      );
+      // of one that was no longer there nothing may tell where it is
+      if (settings.rotationGrace > 0 || ended.every(Boolean)) return;
+    }
   } catch {
     // the list failed: reported by the store's guard
   }
