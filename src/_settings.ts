@@ -14,6 +14,7 @@ import { GuardedStore, resolveStore } from "./_guarded_store.ts";
 import { IdSource } from "./_ids.ts";
 import { NonceSource } from "./_nonce.ts";
 import type { Lifetimes } from "./_record.ts";
+import { checkSecrets } from "./_signing_key.ts";
 import { createCipher, type SessionCipher } from "./_stateless_cipher.ts";
 import { resolveTransports } from "./_transports.ts";
 import { toMilliseconds } from "./duration.ts";
@@ -21,7 +22,7 @@ import type { SessionEvent } from "./events.ts";
 import type { SessionOptions, SessionTrace } from "./session_options.ts";
 import type { SessionTransport } from "./session_transport.ts";
 import type { StandardSchema } from "./standard_schema.ts";
-import { checkSecrets, TokenCodec } from "./token.ts";
+import { TokenCodec } from "./token.ts";
 
 const ACTION = "create SessionManager";
 

@@ -5,18 +5,12 @@
  */
 
 import type { Buffer } from "node:buffer";
-import { describeType } from "./_check.ts";
 import { nodeBuffer, nodeCrypto } from "./_node.ts";
 import { RecentMap } from "./_recent.ts";
+import { HASH_BYTES, sha256, SigningKey } from "./_signing_key.ts";
 
 /** Bytes of a secret: 256 bits, twice what ASVS 7.2.3 asks for. */
 const SECRET_BYTES = 32;
-
-/** Bytes that SHA-256 works on at a time (RFC 2104's B). */
-const HMAC_BLOCK_BYTES = 64;
-
-/** Bytes a signing key needs at least: as many as the hash has (RFC 2104 §3). */
-const MIN_KEY_BYTES = 32;
 
 /** A ULID in Crockford's alphabet; 128 bits, so the first character is at most 7. */
 const ID = "[0-7][0-9A-HJKMNP-TV-Z]{25}";
@@ -29,16 +23,14 @@ const SIGNED_TOKEN = new RegExp(`^${ID}\\.${BYTES}\\.${BYTES}$`);
 const PLAIN_LENGTH = 26 + 1 + 43;
 const SIGNED_LENGTH = PLAIN_LENGTH + 1 + 43;
 
-/** Bytes of a SHA-256 hash. */
-const HASH_BYTES = 32;
+/** So many refused tokens are remembered at most. */
+const REFUSED = 1_024;
 
 /**
  * The hashes of secrets that came lately and were right: hashing is a quarter of the work on a
  * read.
  */
 const recentHashes = new RecentMap<string, string>(1_000);
-
-const ENCODER = new TextEncoder();
 
 /** What a token consists of. */
 export interface Token {
@@ -63,9 +55,9 @@ export function hashSecret(secret: string): string {
 /** Says in constant time whether a secret is the one that a hash was made of. */
 export function matchesHash(secret: string, hash: string): boolean {
   const known = recentHashes.get(secret);
-  if (known !== undefined) return equalHex(known, hash);
+  if (known !== undefined) return equalTexts(known, hash);
   const computed = hashSecret(secret);
-  const matches = equalHex(computed, hash);
+  const matches = equalTexts(computed, hash);
   // what a client makes up must not push out what is in use
   if (matches) recentHashes.set(secret, computed);
   return matches;
@@ -92,21 +84,12 @@ export function sealSecret(secret: string, cover: string): string {
 }
 
 /**
- * Hashes bytes.
+ * Compares two texts in a time that depends on their lengths alone.
  *
- * To hex, which engines write twice as fast as any other form (measured).
+ * As they are: to turn hashes in hex into the bytes that `timingSafeEqual` wants takes longer
+ * than all else that is done for a token (measured).
  */
-function sha256(bytes: Uint8Array): string {
-  return nodeCrypto().createHash("sha256").update(bytes).digest("hex");
-}
-
-/**
- * Compares two hashes in hex in a time that does not depend on what they are.
- *
- * As text: to turn them into the bytes that `timingSafeEqual` wants takes longer than
- * all else that is done for a token (measured).
- */
-function equalHex(a: string, b: string): boolean {
+function equalTexts(a: string, b: string): boolean {
   if (a.length !== b.length) return false;
   let difference = 0;
   for (let index = 0; index < a.length; index++) {
@@ -115,31 +98,12 @@ function equalHex(a: string, b: string): boolean {
   return difference === 0;
 }
 
-/** Compares a hash in hex with bytes, likewise. */
-function equalBytes(hex: string, bytes: Uint8Array): boolean {
-  let difference = 0;
-  for (let index = 0; index < HASH_BYTES; index++) {
-    difference |= byteAt(hex, index) ^ (bytes[index] ?? 0);
-  }
-  return difference === 0;
-}
-
-/** Reads a byte of a hash in hex. */
-function byteAt(hex: string, index: number): number {
-  return digitOf(hex.charCodeAt(2 * index)) << 4 |
-    digitOf(hex.charCodeAt(2 * index + 1));
-}
-
-/** The value of a hex digit: those of letters follow those of figures by 39. */
-function digitOf(code: number): number {
-  return code - (code > 57 ? 87 : 48);
-}
-
 /** Makes tokens of ids and secrets, and reads them back. */
 export class TokenCodec {
   readonly #keys: readonly SigningKey[];
   /** Room for the signature of a token, so that nothing is allocated for it. */
   #mac: Buffer | undefined;
+  readonly #refused = new RefusedTokens();
 
   /**
    * Constructs a codec.
@@ -147,7 +111,9 @@ export class TokenCodec {
    * @param secrets Signing keys, the first signs, all verify; none: no signature.
    */
   constructor(secrets: readonly (string | Uint8Array)[] | undefined) {
-    this.#keys = (secrets ?? []).map((secret) => new SigningKey(secret));
+    this.#keys = (secrets ?? []).map((secret) =>
+      new SigningKey(secret, PLAIN_LENGTH)
+    );
   }
 
   /**
@@ -178,6 +144,7 @@ export class TokenCodec {
     if (text.length !== (signed ? SIGNED_LENGTH : PLAIN_LENGTH)) {
       return "malformed";
     }
+    if (signed && this.#refused.has(name, text)) return "bad-signature";
     if (!(signed ? SIGNED_TOKEN : PLAIN_TOKEN).test(text)) return "malformed";
     const token = {
       id: text.slice(0, 26),
@@ -188,111 +155,49 @@ export class TokenCodec {
     const body = text.slice(0, PLAIN_LENGTH);
     const mac = this.#mac ??= nodeBuffer().alloc(HASH_BYTES);
     mac.write(text.slice(PLAIN_LENGTH + 1), "base64url");
-    const index = this.#keys.findIndex((key) =>
-      equalBytes(key.sign(name, body), mac)
-    );
-    if (index === -1) return "bad-signature";
+    const index = this.#keys.findIndex((key) => key.verify(name, body, mac));
+    if (index === -1) {
+      this.#refused.add(name, text);
+      return "bad-signature";
+    }
     token.stale = index > 0;
     return token;
   }
 }
 
-/**
- * Checks the signing keys.
- *
- * @param secrets What the `secrets` option was given.
- * @returns The same keys.
- * @throws {TypeError} If it is not a list of keys, is empty, or a key comes twice.
- * @throws {RangeError} If a key is shorter than 32 bytes.
- */
-export function checkSecrets(
-  secrets: unknown,
-): readonly (string | Uint8Array)[] {
-  const action = `Cannot create SessionManager: "secrets"`;
-  if (!Array.isArray(secrets) || secrets.length === 0) {
-    throw new TypeError(
-      `${action} must be a list of one or more keys: received ${
-        Array.isArray(secrets) ? "an empty list" : describeType(secrets)
-      }`,
-    );
-  }
-  const seen = new Set<string>();
-  for (const key of secrets) {
-    if (typeof key !== "string" && !(key instanceof Uint8Array)) {
-      throw new TypeError(
-        `${action} must hold strings or Uint8Arrays: received ${
-          describeType(key)
-        }`,
-      );
-    }
-    const bytes = bytesOf(key);
-    if (bytes.length < MIN_KEY_BYTES) {
-      throw new RangeError(
-        `${action} must have keys of at least ${MIN_KEY_BYTES} bytes: received ${bytes.length} bytes`,
-      );
-    }
-    const text = bytes.join();
-    if (seen.has(text)) {
-      throw new TypeError(
-        `${action} must not name a key twice: received a duplicate`,
-      );
-    }
-    seen.add(text);
-  }
-  return [...secrets];
-}
-
-/** The bytes of a key. */
-function bytesOf(key: string | Uint8Array): Uint8Array {
-  return typeof key === "string" ? ENCODER.encode(key) : key;
+/** A token that was refused, and the transport it came by. */
+interface RefusedToken {
+  readonly name: string;
+  readonly text: string;
 }
 
 /**
- * A key for HMAC-SHA256 (RFC 2104 §2).
+ * Tokens whose signature was wrong.
  *
- * In two plain hashes over bytes that lie ready: `createHmac` costs three times as
- * much, and stalls under load (measured).
+ * A browser whose token was signed with a key that is no longer in use sends it with every
+ * request, for nobody takes it away: so it is checked once, not each time.
  */
-class SigningKey {
-  readonly #inner = new Uint8Array(HMAC_BLOCK_BYTES).fill(0x36);
-  readonly #outer = new Uint8Array(HMAC_BLOCK_BYTES + HASH_BYTES).fill(0x5c);
-  /** What is hashed first, by the name of the transport: all but the token is there. */
-  readonly #messages = new Map<string, Uint8Array>();
+class RefusedTokens {
+  readonly #slots = new Array<RefusedToken | undefined>(REFUSED).fill(
+    undefined,
+  );
 
-  constructor(secret: string | Uint8Array) {
-    let bytes = bytesOf(secret);
-    if (bytes.length > HMAC_BLOCK_BYTES) {
-      bytes = nodeBuffer().from(sha256(bytes), "hex");
-    }
-    for (const [index, byte] of bytes.entries()) {
-      this.#inner[index] = 0x36 ^ byte;
-      this.#outer[index] = 0x5c ^ byte;
-    }
+  /** Whether a token of this transport was refused lately. */
+  has(name: string, text: string): boolean {
+    const known = this.#slots[slotOf(text)];
+    return known !== undefined && known.name === name &&
+      equalTexts(known.text, text);
   }
 
-  /** Signs the id and secret of a token for a transport; returns the MAC in hex. */
-  sign(name: string, body: string): string {
-    const message = this.#messageFor(name);
-    const start = message.length - PLAIN_LENGTH;
-    for (let index = 0; index < PLAIN_LENGTH; index++) {
-      message[start + index] = body.charCodeAt(index);
-    }
-    const inner = sha256(message);
-    for (let index = 0; index < HASH_BYTES; index++) {
-      this.#outer[HMAC_BLOCK_BYTES + index] = byteAt(inner, index);
-    }
-    return sha256(this.#outer);
+  /** Remembers a token, in place of another one. */
+  add(name: string, text: string): void {
+    this.#slots[slotOf(text)] = { name, text };
   }
+}
 
-  #messageFor(name: string): Uint8Array {
-    let message = this.#messages.get(name);
-    if (message === undefined) {
-      const label = ENCODER.encode(`tessera/session token v1\n${name}\n`);
-      message = new Uint8Array(HMAC_BLOCK_BYTES + label.length + PLAIN_LENGTH);
-      message.set(this.#inner);
-      message.set(label, HMAC_BLOCK_BYTES);
-      this.#messages.set(name, message);
-    }
-    return message;
-  }
+/** Chooses a slot by characters of the signature; the very last one carries less. */
+function slotOf(text: string): number {
+  const { length } = text;
+  return (text.charCodeAt(length - 2) << 6 ^ text.charCodeAt(length - 3)) &
+    (REFUSED - 1);
 }

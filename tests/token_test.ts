@@ -4,10 +4,10 @@ import {
   assertNotEquals,
   assertThrows,
 } from "@std/assert";
-import { createHash, createHmac } from "node:crypto";
+import crypto, { createHash, createHmac } from "node:crypto";
 import { Buffer } from "node:buffer";
+import { checkSecrets } from "../src/_signing_key.ts";
 import {
-  checkSecrets,
   generateSecret,
   hashSecret,
   matchesHash,
@@ -49,6 +49,50 @@ Deno.test("hashSecret() is the SHA-256 of the bytes, which matchesHash() recogni
     const digit = hash[index] === "0" ? "1" : "0";
     assert(!matchesHash(secret, withCharacterAt(hash, index, digit)));
   }
+});
+
+/** Counts the hashes that a function computes. */
+function countHashes(run: () => void): number {
+  const { createHash } = crypto;
+  let count = 0;
+  crypto.createHash = (...args) => {
+    count++;
+    return createHash(...args);
+  };
+  try {
+    run();
+  } finally {
+    crypto.createHash = createHash;
+  }
+  return count;
+}
+
+Deno.test("TokenCodec.parse() refuses a token with a wrong signature again without a hash", () => {
+  const codec = new TokenCodec([K1]);
+  const forge = () => new TokenCodec([K2]).format(NAME, ID, generateSecret());
+  const forged = forge();
+  const refuse = (text: string, name = NAME) =>
+    countHashes(() => assertEquals(codec.parse(name, text), "bad-signature"));
+
+  assertEquals(refuse(forged), 2);
+  assertEquals(refuse(forged), 0);
+  assertEquals(refuse(forged, "another"), 2); // a signature is bound to the name
+  assertEquals(refuse(forged), 2); // of what shares a place, the last is remembered
+
+  const last = forged.length - 40; // of the signature, not of its place
+  const sibling = withCharacterAt(
+    forged,
+    last,
+    forged[last] === "A" ? "B" : "A",
+  );
+  assertEquals(refuse(sibling), 2);
+  assertEquals(refuse(sibling), 0);
+  assertEquals(refuse(forged), 2);
+
+  // however many come, what is good stays good
+  const good = codec.format(NAME, ID, generateSecret());
+  for (let count = 0; count < 5_000; count++) codec.parse(NAME, forge());
+  assert(typeof codec.parse(NAME, good) === "object");
 });
 
 Deno.test("sealSecret() covers a secret, and uncovers it with the same one alone", () => {
