@@ -10,6 +10,7 @@
 
 import { type Changes, isEmpty } from "./_changes.ts";
 import { isTimeout } from "./_guarded_store.ts";
+import { IdMap } from "./_id_map.ts";
 import { createSession, regenerate, signIn } from "./_identity.ts";
 import {
   dropJobs,
@@ -38,7 +39,7 @@ interface Waiter {
 export class Committer {
   readonly #writer: StoreWriter;
   /** The commits that wait for the one under way, by the id they were loaded under. */
-  readonly #waiting = new Map<string, Waiter[] | undefined>();
+  readonly #waiting = new IdMap<Waiter[]>();
 
   /** How many sessions have a commit under way. */
   get busy(): number {
@@ -124,13 +125,11 @@ export class Committer {
     return new Promise((resolve, reject) => {
       const job: Job = { request, base, changes, resolve, reject };
       if (!this.#writer.settings.batch) return void this.#drain(job);
-      if (this.#waiting.has(base.id)) {
-        const waiter = { job, since: performance.now() };
-        const waiting = this.#waiting.get(base.id);
-        if (waiting === undefined) this.#waiting.set(base.id, [waiter]);
-        else waiting.push(waiter);
+      const waiting = this.#waiting.get(base.id);
+      if (waiting !== undefined) {
+        waiting.push({ job, since: performance.now() });
       } else {
-        this.#waiting.set(base.id, undefined);
+        this.#waiting.add(base.id, []);
         void this.#drain(job);
       }
     });

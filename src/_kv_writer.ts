@@ -5,6 +5,7 @@
  */
 
 import { afterBurst } from "./_burst.ts";
+import { IdMap } from "./_id_map.ts";
 import type { KvConnection, KvDatabase, KvKey } from "./_kv_database.ts";
 import {
   applyPlan,
@@ -50,7 +51,7 @@ export class KvWriter {
   /** How many operations are in flight, or about to be. */
   #inFlight = 0;
   /** The ids of the commits in flight. */
-  readonly #busy = new Set<string>();
+  readonly #busy = new IdMap<true>();
 
   /**
    * Constructs a writer.
@@ -102,7 +103,7 @@ export class KvWriter {
       group = this.#takeGroup()
     ) {
       const ids = group.flatMap(({ plan }) => plan.ids);
-      for (const id of ids) this.#busy.add(id);
+      for (const id of ids) this.#busy.add(id, true);
       await this.#run(group);
       for (const id of ids) this.#busy.delete(id);
       if (this.#seemsFar && !connection.probed) void this.#probe();
@@ -132,7 +133,7 @@ export class KvWriter {
   #takeGroup(): Write[] {
     const group: Write[] = [];
     const rest: Write[] = [];
-    const ids = new Set(this.#busy);
+    const ids = new Set<string>();
     // shared out evenly: over a network, a larger operation takes longer
     const most = Math.ceil(this.#queue.length / this.#connection.writeSlots);
     let checks = 0;
@@ -141,14 +142,15 @@ export class KvWriter {
     let keyBytes = 0;
     for (const write of this.#queue) {
       const { plan } = write;
-      const fits = !plan.ids.some((id) => ids.has(id)) && (
-        group.length === 0 || group.length < most &&
-          checks + plan.checks.length <= this.#connection.atomicChecks &&
-          mutations + plan.sets.length + plan.deletes.length <=
-            ATOMIC_MUTATIONS &&
-          bytes + plan.bytes <= ATOMIC_LIMIT_BYTES &&
-          keyBytes + plan.keyBytes <= ATOMIC_KEY_LIMIT_BYTES
-      );
+      const fits = !plan.ids.some((id) => ids.has(id) || this.#busy.has(id)) &&
+        (
+          group.length === 0 || group.length < most &&
+            checks + plan.checks.length <= this.#connection.atomicChecks &&
+            mutations + plan.sets.length + plan.deletes.length <=
+              ATOMIC_MUTATIONS &&
+            bytes + plan.bytes <= ATOMIC_LIMIT_BYTES &&
+            keyBytes + plan.keyBytes <= ATOMIC_KEY_LIMIT_BYTES
+        );
       // those left behind also keep others of their ids from overtaking them
       for (const id of plan.ids) ids.add(id);
       if (!fits) {

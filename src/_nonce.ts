@@ -4,6 +4,8 @@
  * @module
  */
 
+import { IdMap } from "./_id_map.ts";
+
 const ALPHABET =
   "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz";
 
@@ -40,7 +42,7 @@ export class NonceSource {
   readonly #suffix = toDigits(sources++, SOURCE_LENGTH);
   readonly #remembered: number;
   /** Those of which it is not known yet whether they took place. */
-  readonly #underWay = new Set<string>();
+  readonly #underWay = new IdMap<true>();
   /** Those of which nobody will be told. */
   readonly #doubts = new Set<string>();
 
@@ -61,7 +63,7 @@ export class NonceSource {
 
   /** Notes that a commit begins: others may push its name out before it is looked for. */
   begin(nonce: string): void {
-    this.#underWay.add(nonce);
+    this.#underWay.add(nonce, true);
   }
 
   /** Notes that it is known whether a commit took place. */
