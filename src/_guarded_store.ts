@@ -6,6 +6,7 @@
 
 import { describeType, wrongOption } from "./_check.ts";
 import { Deadlines } from "./_deadlines.ts";
+import { handOver } from "./_handover.ts";
 import { SessionStoreError, SessionTooLargeError } from "./errors.ts";
 import { type KvDatabase, KvStore, openDefaultKv } from "./kv_store.ts";
 import type { StoreOption } from "./session_options.ts";
@@ -141,7 +142,10 @@ export class GuardedStore implements SessionStore {
   }
 
   commit(commit: StoreCommit): Promise<StoreCommitResult> {
-    return this.#guard("commit session", (store) => store.commit(commit));
+    return this.#guard(
+      "commit session",
+      (store) => handOver(commit, () => store.commit(commit)),
+    );
   }
 
   async *list(options?: StoreListOptions): AsyncGenerator<ListedRecord> {

@@ -5,6 +5,7 @@
  */
 
 import { checkExpireIn } from "./_check.ts";
+import { isHandedOver } from "./_handover.ts";
 import type { KvAtomic, KvKey } from "./_kv_database.ts";
 import type { KvKeys } from "./_kv_keys.ts";
 import {
@@ -78,6 +79,7 @@ export function planCommit(
   keys: KvKeys,
   commit: StoreCommit,
 ): Plan | undefined {
+  const owned = isHandedOver(commit);
   const plan: Plan = {
     ids: [],
     written: [],
@@ -89,7 +91,7 @@ export function planCommit(
     keyBytes: 0,
     suffix: "",
   };
-  for (const put of commit.put) planPut(plan, keys, put);
+  for (const put of commit.put) planPut(plan, keys, put, owned);
   for (const { id, subject } of commit.delete) {
     // what cannot be a key is not there
     if (!keys.accepts(id)) continue;
@@ -189,7 +191,12 @@ function parseVersion(
   return { versionstamp, parts };
 }
 
-function planPut(plan: Plan, keys: KvKeys, put: StorePut): void {
+function planPut(
+  plan: Plan,
+  keys: KvKeys,
+  put: StorePut,
+  owned: boolean,
+): void {
   const { id, record, expireIn, subject } = put;
   if (!keys.accepts(id)) {
     throw new TypeError(
@@ -198,7 +205,7 @@ function planPut(plan: Plan, keys: KvKeys, put: StorePut): void {
   }
   checkExpireIn(expireIn);
   planId(plan, id);
-  const frozen = freezeRecord(record);
+  const frozen = freezeRecord(record, owned);
   if ("value" in frozen) {
     planSet(plan, keys.record(id), frozen.value, expireIn);
     plan.bytes += frozen.size;

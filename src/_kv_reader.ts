@@ -11,17 +11,24 @@ import type {
   KvEntry,
   KvKey,
 } from "./_kv_database.ts";
+import type { KvKeys } from "./_kv_keys.ts";
 import { isTransient, isUnanswered, retryTransient } from "./_kv_retry.ts";
+import { copyValue } from "./_kv_value.ts";
 
 /** Most keys of one `getMany` (denokv, `MAX_READ_RANGES`). */
 export const READ_KEYS = 10;
+
+const NONE: readonly Read[] = [];
 /** A read that somebody waits for. */
 interface Read {
-  readonly key: KvKey;
+  /** The id of the record. */
+  readonly id: string;
   /** Makes of the entry what is waited for. */
   readonly convert: (entry: KvEntry) => unknown;
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: unknown) => void;
+  /** The others that wait for the same entry, and travel with this one. */
+  others: Read[] | undefined;
 }
 
 /**
@@ -30,37 +37,43 @@ interface Read {
  */
 export class KvReader {
   readonly #connection: KvConnection;
+  readonly #keys: KvKeys;
   readonly #batch: boolean;
   #queue: Read[] = [];
   #inFlight = 0;
   #scheduled = false;
 
-  constructor(connection: KvConnection, options: { batch: boolean }) {
+  constructor(
+    connection: KvConnection,
+    keys: KvKeys,
+    options: { batch: boolean },
+  ) {
     this.#connection = connection;
+    this.#keys = keys;
     this.#batch = options.batch;
   }
 
   /**
-   * Reads one entry.
+   * Reads the entry of a record.
    *
-   * The same key twice in one `getMany` is deserialised twice, so that each
-   * caller has an entry of its own.
+   * Who asks for the same one before it is sent shares the read, and gets a copy: that
+   * is faster than to read and deserialise it again (measured).
    *
-   * @param key The key.
+   * @param id The id of the record.
    * @param convert Makes of the entry what is wanted: here, as each promise more counts.
    * @returns What `convert` made of it.
    */
   read<T>(
-    key: KvKey,
+    id: string,
     convert: (entry: KvEntry) => T | PromiseLike<T>,
   ): Promise<T> {
     if (!this.#batch) {
       return this.#tracked(async (database) =>
-        await convert(await get(database, key))
+        await convert(await get(database, this.#keys.record(id)))
       );
     }
     const reading = new Promise<unknown>((resolve, reject) => {
-      this.#queue.push({ key, convert, resolve, reject });
+      this.#queue.push({ id, convert, resolve, reject, others: undefined });
     });
     if (!this.#scheduled && this.#inFlight < this.#connection.readSlots) {
       this.#scheduled = true;
@@ -89,9 +102,25 @@ export class KvReader {
     while (this.#queue.length > 0 && this.#inFlight < readSlots) {
       this.#inFlight++;
       const share = Math.ceil(this.#queue.length / readSlots);
-      const count = isFar ? Math.min(share, READ_KEYS) : READ_KEYS;
-      this.#send(this.#queue.splice(0, count));
+      void this.#send(
+        this.#take(isFar ? Math.min(share, READ_KEYS) : READ_KEYS),
+      );
     }
+  }
+
+  /** Takes reads off the queue, the oldest first, of so many records at most. */
+  #take(count: number): Read[] {
+    const reads: Read[] = [];
+    let taken = 0;
+    for (const read of this.#queue) {
+      const same = reads.find(({ id }) => id === read.id);
+      if (same !== undefined) (same.others ??= []).push(read);
+      else if (reads.length === count) break;
+      else reads.push(read);
+      taken++;
+    }
+    this.#queue.splice(0, taken);
+    return reads;
   }
 
   /** Sends a batch and settles each of its reads; never rejects. */
@@ -104,19 +133,40 @@ export class KvReader {
       database = connection.database ?? await connection.open();
       // here, as each promise more counts
       if (first !== undefined && reads.length === 1) {
-        answer(first, await get(database, first.key));
-      } else await settle(database, reads);
+        answer(first, await get(database, this.#keys.record(first.id)));
+      } else await this.#settle(database, reads);
     } catch (error) {
       if (isUnanswered(error)) {
         if (database !== undefined) connection.leftUnanswered(database);
         // those in the queue would only wait for the same silence
         reads.push(...this.#queue.splice(0));
       }
-      for (const { reject } of reads) reject(error);
+      for (const read of reads) refuse(read, error);
     } finally {
       connection.leave();
       this.#inFlight--;
       this.#pump();
+    }
+  }
+
+  /** Reads several entries at once. */
+  async #settle(database: KvDatabase, reads: readonly Read[]): Promise<void> {
+    const keys = reads.map(({ id }) => this.#keys.record(id));
+    try {
+      const entries = await getMany(database, keys);
+      reads.forEach((read, index) => answer(read, entries[index] as KvEntry));
+    } catch (error) {
+      // the time for retries is up
+      if (isTransient(error) || isUnanswered(error)) throw error;
+      // perhaps only one of them cannot be read: let each find out for itself
+      await Promise.all(
+        reads.map((read, index) =>
+          get(database, keys[index] as KvKey).then(
+            (entry) => answer(read, entry),
+            (error) => refuse(read, error),
+          )
+        ),
+      );
     }
   }
 
@@ -134,28 +184,15 @@ export class KvReader {
   }
 }
 
-/** Reads several entries at once. */
-async function settle(database: KvDatabase, reads: Read[]): Promise<void> {
-  try {
-    const entries = await getMany(database, reads.map(({ key }) => key));
-    reads.forEach((read, index) => answer(read, ownEntry(entries, index)));
-  } catch (error) {
-    // the time for retries is up
-    if (isTransient(error) || isUnanswered(error)) throw error;
-    // perhaps only one of them cannot be read: let each find out for itself
-    await Promise.all(
-      reads.map((read) =>
-        get(database, read.key).then(
-          (entry) => answer(read, entry),
-          read.reject,
-        )
-      ),
-    );
+/** Gives all who wait for an entry what they want of it: the others get copies. */
+function answer(read: Read, entry: KvEntry): void {
+  for (const other of read.others ?? NONE) {
+    answerOne(other, { ...entry, value: copyValue(entry.value) });
   }
+  answerOne(read, entry);
 }
 
-/** Gives who waits for an entry what is wanted of it. */
-function answer({ convert, resolve, reject }: Read, entry: KvEntry): void {
+function answerOne({ convert, resolve, reject }: Read, entry: KvEntry): void {
   try {
     resolve(convert(entry));
   } catch (error) {
@@ -163,18 +200,9 @@ function answer({ convert, resolve, reject }: Read, entry: KvEntry): void {
   }
 }
 
-/**
- * Takes an entry that nobody else has: `npm:@deno/kv` returns one object for a key asked for
- * twice.
- */
-function ownEntry(entries: readonly KvEntry[], index: number): KvEntry {
-  const entry = entries[index] as KvEntry;
-  for (let other = 0; other < index; other++) {
-    if (entries[other]?.value === entry.value && entry.value !== null) {
-      return { ...entry, value: structuredClone(entry.value) };
-    }
-  }
-  return entry;
+/** Tells all who wait for an entry that it cannot be read. */
+function refuse(read: Read, error: unknown): void {
+  for (const { reject } of [read, ...read.others ?? NONE]) reject(error);
 }
 
 function get(database: KvDatabase, key: KvKey): Promise<KvEntry> {

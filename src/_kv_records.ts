@@ -42,12 +42,12 @@ export class KvRecords {
 
   /** Reads the entry of a record. */
   read(id: string): Promise<KvEntry> {
-    return this.#reader.read(this.keys.record(id), asItIs);
+    return this.#reader.read(id, asItIs);
   }
 
   /** Reads a record; one that is not in parts without a detour. */
   get(id: string): Promise<VersionedRecord | undefined> {
-    return this.#reader.read(this.keys.record(id), (entry) => {
+    return this.#reader.read(id, (entry) => {
       const { value, versionstamp } = entry;
       if (versionstamp === null) return undefined;
       return partsOf(value) === undefined

@@ -29,10 +29,10 @@ export interface PartsHead {
   readonly [HEAD_KEY]: Parts;
 }
 
-/** A record that is ready to be stored; nothing the caller does can change it. */
+/** A record that is ready to be stored, and does not change any more. */
 export type FrozenRecord =
   | {
-    /** A deep copy, for an entry of its own. */
+    /** The record, or a deep copy, for an entry of its own. */
     readonly value: unknown;
     /** Its serialised size in bytes, or an upper bound of it. */
     readonly size: number;
@@ -45,25 +45,33 @@ export type FrozenRecord =
   };
 
 /**
- * Copies and measures a record.
+ * Measures a record, and copies it.
  *
  * Small plain records take one walk of about a microsecond, which bounds their
  * size; the others are serialised, once, as Deno KV does it.
  *
  * @param record The record.
+ * @param owned Whether nobody changes it any more, so that it is not copied.
  * @returns The record, ready to be stored.
  * @throws {TypeError} If it holds what structured clone does not carry.
  */
-export function freezeRecord(record: unknown): FrozenRecord {
-  const copy = copyPlain(record);
+export function freezeRecord(record: unknown, owned: boolean): FrozenRecord {
+  const walked = walkPlain(record, { copies: !owned });
   const headLike = partsOf(record) !== undefined;
-  if (copy !== undefined && copy.size <= VALUE_LIMIT_BYTES && !headLike) {
-    return copy;
+  if (walked !== undefined && walked.size <= VALUE_LIMIT_BYTES && !headLike) {
+    return walked;
   }
   const bytes = serializeRecord(record);
   const size = bytes.length;
   if (size > VALUE_LIMIT_BYTES || headLike) return { bytes, size };
-  return { value: copy === undefined ? deserialize(bytes) : copy.value, size };
+  if (walked !== undefined) return { value: walked.value, size };
+  return { value: owned ? record : deserialize(bytes), size };
+}
+
+/** Copies a value that was read, as if it had been read once more. */
+export function copyValue(value: unknown): unknown {
+  const copy = walkPlain(value, { copies: true });
+  return copy === undefined ? structuredClone(value) : copy.value;
 }
 
 /** Cuts a serialised record into the values of its parts. */
@@ -129,13 +137,14 @@ export function notSerializable(): TypeError {
   );
 }
 
-/** Copies plain data; `undefined` for anything that takes more than that. */
-function copyPlain(
+/** Measures plain data, and copies it; `undefined` for anything that takes more than that. */
+function walkPlain(
   record: unknown,
+  { copies }: { copies: boolean },
 ): { value: unknown; size: number } | undefined {
-  const walk = new PlainWalk();
+  const walk = new PlainWalk(copies);
   try {
-    return { value: walk.copy(record), size: walk.size };
+    return { value: walk.visit(record), size: walk.size };
   } catch {
     // NOT_PLAIN, a getter that throws, or nested too deeply: the serialiser
     // does it, or says what is wrong
@@ -162,12 +171,18 @@ const BYTES_BYTES = 26;
 const FEW = 16;
 
 class PlainWalk {
+  readonly #copies: boolean;
   size = HEADER_BYTES;
   /** A second reference to an object must stay one: left to the serialiser. */
   readonly #few: object[] = [];
   #more: Set<object> | undefined;
 
-  copy(value: unknown): unknown {
+  constructor(copies: boolean) {
+    this.#copies = copies;
+  }
+
+  /** Counts a value; returns it, or a copy. */
+  visit(value: unknown): unknown {
     switch (typeof value) {
       case "string":
         this.size += STRING_BYTES + 2 * value.length;
@@ -207,7 +222,7 @@ class PlainWalk {
       case Set.prototype:
         return this.#set(value as Set<unknown>);
       case Date.prototype:
-        return new Date((value as Date).getTime());
+        return this.#copies ? new Date((value as Date).getTime()) : value;
       case Uint8Array.prototype:
         return this.#bytes(value as Uint8Array);
       default:
@@ -222,15 +237,15 @@ class PlainWalk {
   }
 
   #plain(value: Record<string, unknown>): Record<string, unknown> {
-    const copy = { ...value };
-    for (const key of Object.keys(copy)) {
+    const result = this.#copies ? { ...value } : value;
+    for (const key of Object.keys(result)) {
       if (key === "__proto__") throw NOT_PLAIN;
       this.size += STRING_BYTES + 2 * key.length;
-      const item = copy[key];
-      const copied = this.copy(item);
-      if (copied !== item) copy[key] = copied;
+      const item = result[key];
+      const own = this.visit(item);
+      if (own !== item) result[key] = own;
     }
-    return copy;
+    return result;
   }
 
   #array(value: unknown[]): unknown[] {
@@ -241,21 +256,29 @@ class PlainWalk {
     for (let i = 0; i < length; i++) {
       const item = value[i];
       if (item === undefined && !Object.hasOwn(value, i)) throw NOT_PLAIN;
-      copy.push(this.copy(item));
+      const own = this.visit(item);
+      if (this.#copies) copy.push(own);
     }
-    return copy;
+    return this.#copies ? copy : value;
   }
 
   #map(value: Map<unknown, unknown>): Map<unknown, unknown> {
-    const copy = new Map();
-    for (const [key, item] of value) copy.set(this.copy(key), this.copy(item));
-    return copy;
+    const copy = this.#copies ? new Map() : undefined;
+    for (const [key, item] of value) {
+      const own = this.visit(key);
+      const ownItem = this.visit(item);
+      copy?.set(own, ownItem);
+    }
+    return copy ?? value;
   }
 
   #set(value: Set<unknown>): Set<unknown> {
-    const copy = new Set();
-    for (const item of value) copy.add(this.copy(item));
-    return copy;
+    const copy = this.#copies ? new Set() : undefined;
+    for (const item of value) {
+      const own = this.visit(item);
+      copy?.add(own);
+    }
+    return copy ?? value;
   }
 
   #bytes(value: Uint8Array): Uint8Array {
@@ -267,6 +290,6 @@ class PlainWalk {
     ) throw NOT_PLAIN;
     this.#see(buffer);
     this.size += BYTES_BYTES + byteLength;
-    return value.slice();
+    return this.#copies ? value.slice() : value;
   }
 }

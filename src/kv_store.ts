@@ -132,7 +132,7 @@ export class KvStore implements SessionStore {
     this.#records = new KvRecords(
       this.#connection,
       this.#keys,
-      new KvReader(this.#connection, { batch }),
+      new KvReader(this.#connection, this.#keys, { batch }),
     );
     this.#writer = new KvWriter(this.#connection, {
       batch,

@@ -16,6 +16,7 @@ import {
   KvStore,
   openDefaultKv,
 } from "../src/kv_store.ts";
+import { handOver } from "../src/_handover.ts";
 import { SessionTooLargeError } from "../src/errors.ts";
 import type { StoreCommit } from "../src/session_store.ts";
 
@@ -514,6 +515,38 @@ Deno.test("KvStore.commit() copies what is put, and KvStore.get() what it return
   }
 });
 
+Deno.test("KvStore.commit() takes what is handed over as it is, of every kind and size", async () => {
+  for (const batch of [true, false]) {
+    using t = await open({ batch });
+    for (
+      const record of [
+        1,
+        { list: [1, , 3], date: new Date(1), bytes: new Uint8Array([1]) },
+        { pad: /exotic/ },
+        { pad: "x".repeat(40_000) },
+        new Map([[1, "x".repeat(70_000)]]),
+        { "tessera:parts": { generation: "a", count: 1 } },
+      ]
+    ) {
+      const commit = put(ID, record);
+      const expected = structuredClone(record);
+      await handOver(commit, () => t.store.commit(commit));
+      assertEquals((await t.store.get(ID))?.record, expected);
+      assertEquals(record, expected);
+    }
+    const unstorable = put(ID, { call: () => {} });
+    await assertRejects(
+      () => handOver(unstorable, () => t.store.commit(unstorable)),
+      TypeError,
+      "Cannot store session",
+    );
+    assertEquals(
+      (await t.store.get(ID))?.record,
+      { "tessera:parts": { generation: "a", count: 1 } },
+    );
+  }
+});
+
 Deno.test("KvStore.commit() refuses what cannot be stored, with no word of the data", async () => {
   using t = await open();
   const version = await commit(t.store, put(ID, "old"));
@@ -854,6 +887,57 @@ Deno.test("KvStore.get() of one burst travels in batches of ten, two at a time",
   assertEquals(found.map((read) => read?.record), [...Array(25).keys()]);
   assertEquals(t.spy.calls.map(({ size }) => size), [10, 10, 5]);
   assertEquals(most, 2);
+});
+
+Deno.test("KvStore.get() of one record, asked for by many at once, is read with others once", async () => {
+  using t = await open();
+  // every other one asks for the same
+  const ids = Array.from({ length: 30 }, (_, i) => i % 2 === 0 ? ID : `${i}`);
+  for (const id of new Set(ids)) {
+    await t.store.commit(put(id, { id, list: [1] }));
+  }
+  t.spy.calls.length = 0;
+
+  const found = await Promise.all(ids.map((id) => t.store.get(id)));
+
+  assertEquals(t.spy.calls.map(({ size }) => size), [10, 7]);
+  for (const [i, read] of found.entries()) {
+    assertEquals(read?.record, { id: ids[i], list: [1] });
+    assertEquals(read?.version, found[ids.indexOf(ids[i] ?? "")]?.version);
+    (read?.record as { list: number[] }).list.push(2); // is nobody else's
+  }
+
+  t.spy.calls.length = 0;
+  await Promise.all(Array.from({ length: 64 }, () => t.store.get(ID)));
+  assertEquals(t.spy.calls, [{ type: "get", size: 1 }]);
+});
+
+Deno.test("KvStore.get() that was asked for after a read was sent is read anew", async () => {
+  using t = await open();
+  await t.store.commit(put(ID, 1));
+  const first = t.store.get(ID);
+  for (let hop = 0; hop < 5; hop++) await undefined; // it is on its way
+  await t.kv.set(["sessions", "id", ID], 2);
+  const second = t.store.get(ID);
+  await first;
+  assertEquals((await second)?.record, 2);
+});
+
+Deno.test("KvStore.get() fails for all who share a read, and for nobody else", async () => {
+  using t = await open();
+  await t.store.commit(put("good", 1));
+  t.spy.before = (_call, keys) => {
+    if (keys.some((key) => key.at(-1) === "bad")) throw new Error("corrupt");
+  };
+  const ids = ["bad", "good", "bad", "bad", "good"];
+  const results = await Promise.allSettled(ids.map((id) => t.store.get(id)));
+  for (const [index, result] of results.entries()) {
+    if (ids[index] === "bad") assertEquals(result.status, "rejected");
+    else {
+      assert(result.status === "fulfilled");
+      assertEquals(result.value?.record, 1);
+    }
+  }
 });
 
 Deno.test("KvStore.get() reads alone with batch: false, and writes too", async () => {
