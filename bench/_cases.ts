@@ -14,9 +14,9 @@ export interface Case {
   readonly path: string;
   /**
    * The cookies of the requests: of all prepared sessions in turn, of one of them,
-   * with an altered signature, or none.
+   * with an altered signature, another one each time or the same, or none.
    */
-  readonly cookies: "all" | "one" | "forged" | "none";
+  readonly cookies: "all" | "one" | "forged" | "forged once" | "none";
   /** The server and case that a ratio of 1 stands for. */
   readonly baseline: { readonly server: string; readonly case: CaseName };
   /** Whether it takes routes that no other library has. */
@@ -30,6 +30,7 @@ export type CaseName =
   | "hot"
   | "anonymous"
   | "forged"
+  | "again"
   | "lazy"
   | "untouched";
 
@@ -59,6 +60,14 @@ export const CASES: readonly Case[] = [
   {
     ...newCase("forged", "Forged cookie", { cookies: "forged", than: BARE }),
     path: "/read",
+  },
+  {
+    ...newCase("again", "The same forged cookie", {
+      cookies: "forged once",
+      than: BARE,
+    }),
+    path: "/read",
+    oursOnly: true,
   },
   {
     ...newCase("lazy", "Lazy session", { cookies: "all", than: BARE }),
@@ -95,6 +104,7 @@ export const TARGETS: Readonly<Record<CaseName, number>> = {
   hot: 4,
   anonymous: 0.95,
   forged: 0.6,
+  again: 0.6,
   lazy: 0.95,
   untouched: 0.95,
 };

@@ -103,18 +103,37 @@ export function cookieOf(response: Response): string | undefined {
   return pairs.length === 0 ? undefined : pairs.join("; ");
 }
 
+const ALPHANUMERIC =
+  "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
 /**
- * Alters one character near the end of a cookie, where signatures are.
+ * Alters one or two characters near the end of a cookie, where signatures are.
  *
  * @param cookie A `Cookie` header of one pair.
+ * @param variant Which of the 3,782 forgeries: an integer from 0.
  * @returns The header of a forger.
  */
-export function forge(cookie: string): string {
-  let index = cookie.length - 12;
-  // a letter or digit that is no part of %2B and the like
-  while (!/[^%][^%][A-Za-z0-9]/.test(cookie.slice(index - 2, index + 1))) {
-    index--;
-  }
-  const other = cookie[index] === "A" ? "B" : "A";
-  return cookie.slice(0, index) + other + cookie.slice(index + 1);
+export function forge(cookie: string, variant = 0): string {
+  const { length } = ALPHANUMERIC;
+  const last = alterableBefore(cookie, cookie.length - 11);
+  const other = alterableBefore(cookie, last);
+  const altered = shift(cookie, last, 1 + variant % (length - 1));
+  return shift(altered, other, Math.floor(variant / (length - 1)) % length);
+}
+
+/** Finds a letter or digit that is no part of %2B and the like. */
+function alterableBefore(cookie: string, end: number): number {
+  let index = end - 1;
+  while (
+    index > 1 &&
+    !/[^%][^%][A-Za-z0-9]/.test(cookie.slice(index - 2, index + 1))
+  ) index--;
+  return index;
+}
+
+/** Moves a character on in the alphabet, and around. */
+function shift(cookie: string, index: number, by: number): string {
+  const at = ALPHANUMERIC.indexOf(cookie[index] ?? "") + by;
+  return cookie.slice(0, index) + ALPHANUMERIC[at % ALPHANUMERIC.length] +
+    cookie.slice(index + 1);
 }

@@ -18,6 +18,12 @@ export const HASH_BYTES = 32;
 
 const ENCODER = new TextEncoder();
 
+/** What hex digits stand for, by their codes: a table is faster than to reckon (measured). */
+const DIGITS = Uint8Array.from(
+  { length: 128 },
+  (_, code) => Number.parseInt(String.fromCharCode(code), 16),
+);
+
 /**
  * A key for HMAC-SHA256 (RFC 2104 §2).
  *
@@ -35,7 +41,7 @@ export class SigningKey {
    * Constructs a key.
    *
    * @param secret The secret.
-   * @param length How many characters, all of them ASCII, it signs at a time.
+   * @param length How many characters of a token, all of them ASCII, it signs.
    */
   constructor(secret: string | Uint8Array, length: number) {
     this.#length = length;
@@ -49,12 +55,12 @@ export class SigningKey {
     }
   }
 
-  /** Signs the id and secret of a token for a transport; returns the MAC in hex. */
-  sign(name: string, body: string): string {
+  /** Signs what a token begins with, for a transport; returns the MAC in hex. */
+  sign(name: string, token: string): string {
     const message = this.#messageFor(name);
     const start = message.length - this.#length;
     for (let index = 0; index < this.#length; index++) {
-      message[start + index] = body.charCodeAt(index);
+      message[start + index] = token.charCodeAt(index);
     }
     const inner = sha256(message);
     for (let index = 0; index < HASH_BYTES; index++) {
@@ -63,9 +69,9 @@ export class SigningKey {
     return sha256(this.#outer);
   }
 
-  /** Says whether a MAC is the one of an id and secret for a transport. */
-  verify(name: string, body: string, mac: Uint8Array): boolean {
-    return equalBytes(this.sign(name, body), mac);
+  /** Says whether a MAC is that of what a token begins with. */
+  verify(name: string, token: string, mac: Uint8Array): boolean {
+    return equalBytes(this.sign(name, token), mac);
   }
 
   #messageFor(name: string): Uint8Array {
@@ -151,11 +157,6 @@ function equalBytes(hex: string, bytes: Uint8Array): boolean {
 
 /** Reads a byte of a hash in hex. */
 function byteAt(hex: string, index: number): number {
-  return digitOf(hex.charCodeAt(2 * index)) << 4 |
-    digitOf(hex.charCodeAt(2 * index + 1));
-}
-
-/** The value of a hex digit: those of letters follow those of figures by 39. */
-function digitOf(code: number): number {
-  return code - (code > 57 ? 87 : 48);
+  return (DIGITS[hex.charCodeAt(2 * index)] as number) << 4 |
+    (DIGITS[hex.charCodeAt(2 * index + 1)] as number);
 }

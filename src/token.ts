@@ -146,22 +146,23 @@ export class TokenCodec {
     }
     if (signed && this.#refused.has(name, text)) return "bad-signature";
     if (!(signed ? SIGNED_TOKEN : PLAIN_TOKEN).test(text)) return "malformed";
-    const token = {
-      id: text.slice(0, 26),
-      secret: text.slice(27, PLAIN_LENGTH),
-      stale: false,
-    };
-    if (!signed) return token;
-    const body = text.slice(0, PLAIN_LENGTH);
-    const mac = this.#mac ??= nodeBuffer().alloc(HASH_BYTES);
-    mac.write(text.slice(PLAIN_LENGTH + 1), "base64url");
-    const index = this.#keys.findIndex((key) => key.verify(name, body, mac));
+    const index = signed ? this.#signedBy(name, text) : 0;
     if (index === -1) {
       this.#refused.add(name, text);
       return "bad-signature";
     }
-    token.stale = index > 0;
-    return token;
+    return {
+      id: text.slice(0, 26),
+      secret: text.slice(27, PLAIN_LENGTH),
+      stale: index > 0,
+    };
+  }
+
+  /** Finds the key that signed a token; -1 if none did. */
+  #signedBy(name: string, text: string): number {
+    const mac = this.#mac ??= nodeBuffer().alloc(HASH_BYTES);
+    mac.write(text.slice(PLAIN_LENGTH + 1), "base64url");
+    return this.#keys.findIndex((key) => key.verify(name, text, mac));
   }
 }
 
@@ -182,11 +183,10 @@ class RefusedTokens {
     undefined,
   );
 
-  /** Whether a token of this transport was refused lately. */
+  /** Whether a token of this transport was refused lately: such are worthless, so no secrets. */
   has(name: string, text: string): boolean {
     const known = this.#slots[slotOf(text)];
-    return known !== undefined && known.name === name &&
-      equalTexts(known.text, text);
+    return known !== undefined && known.name === name && known.text === text;
   }
 
   /** Remembers a token, in place of another one. */
