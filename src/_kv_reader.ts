@@ -184,12 +184,12 @@ export class KvReader {
   }
 }
 
-/** Gives all who wait for an entry what they want of it: the others get copies. */
+/** Gives all who wait for an entry what they want of it, in order: the others get copies. */
 function answer(read: Read, entry: KvEntry): void {
+  answerOne(read, entry); // who gets to see it only later, so that it is still as it was
   for (const other of read.others ?? NONE) {
     answerOne(other, { ...entry, value: copyValue(entry.value) });
   }
-  answerOne(read, entry);
 }
 
 function answerOne({ convert, resolve, reject }: Read, entry: KvEntry): void {

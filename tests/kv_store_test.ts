@@ -898,9 +898,16 @@ Deno.test("KvStore.get() of one record, asked for by many at once, is read with 
   }
   t.spy.calls.length = 0;
 
-  const found = await Promise.all(ids.map((id) => t.store.get(id)));
+  const order: number[] = [];
+  const found = await Promise.all(ids.map(async (id, index) => {
+    const read = await t.store.get(id);
+    order.push(index);
+    return read;
+  }));
 
   assertEquals(t.spy.calls.map(({ size }) => size), [10, 7]);
+  const ofOne = order.filter((index) => ids[index] === ID);
+  assertEquals(ofOne, ofOne.toSorted((a, b) => a - b));
   for (const [i, read] of found.entries()) {
     assertEquals(read?.record, { id: ids[i], list: [1] });
     assertEquals(read?.version, found[ids.indexOf(ids[i] ?? "")]?.version);
