@@ -252,14 +252,14 @@ class PlainWalk {
     const { length } = value;
     // holes, or properties beside the elements; if as many of both, a hole shows it
     if (Object.keys(value).length !== length) throw NOT_PLAIN;
-    const copy: unknown[] = [];
+    const copy: unknown[] | undefined = this.#copies ? [] : undefined;
     for (let i = 0; i < length; i++) {
       const item = value[i];
       if (item === undefined && !Object.hasOwn(value, i)) throw NOT_PLAIN;
       const own = this.visit(item);
-      if (this.#copies) copy.push(own);
+      copy?.push(own);
     }
-    return this.#copies ? copy : value;
+    return copy ?? value;
   }
 
   #map(value: Map<unknown, unknown>): Map<unknown, unknown> {

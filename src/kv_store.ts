@@ -65,9 +65,9 @@ export interface KvStoreOptions {
  *   (up to 780 KiB) is kept in parts, written and removed in the same atomic
  *   operation. A larger one is a `SessionTooLargeError`.
  * - Every entry has an `expireIn`, so that nothing has to be cleaned up.
- * - Concurrent reads share `getMany` calls, and concurrent commits share atomic
- *   operations, each with an outcome of its own. A call that comes alone goes
- *   out at once. Over KV Connect, which shows when it is slow, calls travel side
+ * - Concurrent reads share `getMany` calls, those of one record a single read,
+ *   and concurrent commits share atomic operations, each with an outcome of its
+ *   own. A call that comes alone goes out at once. Over KV Connect, which shows when it is slow, calls travel side
  *   by side instead, up to 32 reads and 32 commits, and only more of them together.
  * - "database is locked" and other failures that pass by themselves are retried
  *   for up to two seconds. A call fails after ten seconds without an answer.
