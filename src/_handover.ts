@@ -10,7 +10,7 @@ import type { StoreCommit } from "./session_store.ts";
 let current: StoreCommit | undefined;
 
 /**
- * Hands a commit to a store for good, so that a store of this package need not copy its records.
+ * Hands a commit to a store for good, so that `KvStore` need not copy its records.
  *
  * @param commit The commit; it and its records are never changed again.
  * @param call Calls the store with it.

@@ -5,7 +5,7 @@
  */
 
 /** How many slots there are: more than there are entries at a time, as a rule. */
-const SLOTS = 1_024;
+export const SLOTS = 1_024;
 
 /** So many characters of an id, the last ones, decide on its slot. */
 const HASHED = 8;
@@ -73,8 +73,8 @@ export class IdMap<V> {
   }
 }
 
-/** Chooses a slot. */
-function slotOf(id: string): number {
+/** Chooses a slot by the last characters of an id. */
+export function slotOf(id: string): number {
   let hash = 0;
   for (let at = Math.max(0, id.length - HASHED); at < id.length; at++) {
     hash = (hash * 31 + id.charCodeAt(at)) | 0;

@@ -69,7 +69,7 @@ export interface PlanCheck {
 }
 
 /**
- * Plans a commit: copies its records, and finds out whether they fit.
+ * Plans a commit: takes or copies its records, and finds out whether they fit.
  *
  * @returns The plan; `undefined` if a check cannot hold, whatever is stored.
  * @throws {SessionTooLargeError} If the records do not fit.

@@ -5,6 +5,7 @@
  */
 
 import { afterBurst } from "./_burst.ts";
+import { IdMap } from "./_id_map.ts";
 import type {
   KvConnection,
   KvDatabase,
@@ -19,6 +20,7 @@ import { copyValue } from "./_kv_value.ts";
 export const READ_KEYS = 10;
 
 const NONE: readonly Read[] = [];
+
 /** A read that somebody waits for. */
 interface Read {
   /** The id of the record. */
@@ -39,7 +41,11 @@ export class KvReader {
   readonly #connection: KvConnection;
   readonly #keys: KvKeys;
   readonly #batch: boolean;
+  /** The reads that are to be sent, and where to find them by their ids. */
   #queue: Read[] = [];
+  readonly #queued = new IdMap<Read>();
+  /** How many have asked so far. */
+  #asked = 0;
   #inFlight = 0;
   #scheduled = false;
 
@@ -73,11 +79,18 @@ export class KvReader {
       );
     }
     const reading = new Promise<unknown>((resolve, reject) => {
-      this.#queue.push({ id, convert, resolve, reject, others: undefined });
+      const read = { id, convert, resolve, reject, others: undefined };
+      const same = this.#queued.get(id);
+      if (same !== undefined) (same.others ??= []).push(read);
+      else {
+        this.#queue.push(read);
+        this.#queued.add(id, read);
+      }
     });
+    this.#asked++;
     if (!this.#scheduled && this.#inFlight < this.#connection.readSlots) {
       this.#scheduled = true;
-      afterBurst(() => this.#queue.length, () => {
+      afterBurst(() => this.#asked, () => {
         this.#scheduled = false;
         this.#pump();
       });
@@ -108,18 +121,10 @@ export class KvReader {
     }
   }
 
-  /** Takes reads off the queue, the oldest first, of so many records at most. */
+  /** Takes reads off the queue, the oldest first. */
   #take(count: number): Read[] {
-    const reads: Read[] = [];
-    let taken = 0;
-    for (const read of this.#queue) {
-      const same = reads.find(({ id }) => id === read.id);
-      if (same !== undefined) (same.others ??= []).push(read);
-      else if (reads.length === count) break;
-      else reads.push(read);
-      taken++;
-    }
-    this.#queue.splice(0, taken);
+    const reads = this.#queue.splice(0, count);
+    for (const { id } of reads) this.#queued.delete(id);
     return reads;
   }
 
@@ -139,7 +144,7 @@ export class KvReader {
       if (isUnanswered(error)) {
         if (database !== undefined) connection.leftUnanswered(database);
         // those in the queue would only wait for the same silence
-        reads.push(...this.#queue.splice(0));
+        reads.push(...this.#take(Infinity));
       }
       for (const read of reads) refuse(read, error);
     } finally {

@@ -1,6 +1,6 @@
 /**
- * Records as values of Deno KV: copied and measured in one walk, or serialised
- * and cut into parts if they are too large for one entry.
+ * Records as values of Deno KV: measured, and copied where they may change, in one
+ * walk, or serialised and cut into parts if they are too large for one entry.
  *
  * @module
  */
@@ -71,7 +71,12 @@ export function freezeRecord(record: unknown, owned: boolean): FrozenRecord {
 /** Copies a value that was read, as if it had been read once more. */
 export function copyValue(value: unknown): unknown {
   const copy = walkPlain(value, { copies: true });
-  return copy === undefined ? structuredClone(value) : copy.value;
+  if (copy !== undefined) return copy.value;
+  try {
+    return structuredClone(value);
+  } catch {
+    return value; // it never was in a database, nor is it a record
+  }
 }
 
 /** Cuts a serialised record into the values of its parts. */
@@ -243,7 +248,7 @@ class PlainWalk {
       this.size += STRING_BYTES + 2 * key.length;
       const item = result[key];
       const own = this.visit(item);
-      if (own !== item) result[key] = own;
+      if (this.#copies && own !== item) result[key] = own;
     }
     return result;
   }

@@ -67,8 +67,9 @@ export interface KvStoreOptions {
  * - Every entry has an `expireIn`, so that nothing has to be cleaned up.
  * - Concurrent reads share `getMany` calls, those of one record a single read,
  *   and concurrent commits share atomic operations, each with an outcome of its
- *   own. A call that comes alone goes out at once. Over KV Connect, which shows when it is slow, calls travel side
- *   by side instead, up to 32 reads and 32 commits, and only more of them together.
+ *   own. A call that comes alone goes out at once. Over KV Connect, which shows when
+ *   it is slow, calls travel side by side instead, up to 32 reads and 32 commits, and
+ *   only more of them together.
  * - "database is locked" and other failures that pass by themselves are retried
  *   for up to two seconds. A call fails after ten seconds without an answer.
  *
@@ -205,7 +206,7 @@ export class KvStore implements SessionStore {
   commit(commit: StoreCommit): Promise<StoreCommitResult> {
     let plan: Plan | undefined;
     try {
-      // at once: the records are copied before the caller can change them
+      // at once, so that records are copied before a caller can change them
       plan = planCommit(this.#keys, commit);
     } catch (error) {
       return Promise.reject(error);

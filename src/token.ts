@@ -5,6 +5,7 @@
  */
 
 import type { Buffer } from "node:buffer";
+import { slotOf, SLOTS } from "./_id_map.ts";
 import { nodeBuffer, nodeCrypto } from "./_node.ts";
 import { RecentMap } from "./_recent.ts";
 import { HASH_BYTES, sha256, SigningKey } from "./_signing_key.ts";
@@ -22,9 +23,6 @@ const PLAIN_TOKEN = new RegExp(`^${ID}\\.${BYTES}$`);
 const SIGNED_TOKEN = new RegExp(`^${ID}\\.${BYTES}\\.${BYTES}$`);
 const PLAIN_LENGTH = 26 + 1 + 43;
 const SIGNED_LENGTH = PLAIN_LENGTH + 1 + 43;
-
-/** So many refused tokens are remembered at most. */
-const REFUSED = 1_024;
 
 /**
  * The hashes of secrets that came lately and were right: hashing is a quarter of the work on a
@@ -103,7 +101,7 @@ export class TokenCodec {
   readonly #keys: readonly SigningKey[];
   /** Room for the signature of a token, so that nothing is allocated for it. */
   #mac: Buffer | undefined;
-  readonly #refused = new RefusedTokens();
+  #refused: RefusedTokens | undefined;
 
   /**
    * Constructs a codec.
@@ -144,11 +142,11 @@ export class TokenCodec {
     if (text.length !== (signed ? SIGNED_LENGTH : PLAIN_LENGTH)) {
       return "malformed";
     }
-    if (signed && this.#refused.has(name, text)) return "bad-signature";
+    if (this.#refused?.has(name, text)) return "bad-signature";
     if (!(signed ? SIGNED_TOKEN : PLAIN_TOKEN).test(text)) return "malformed";
     const index = signed ? this.#signedBy(name, text) : 0;
     if (index === -1) {
-      this.#refused.add(name, text);
+      (this.#refused ??= new RefusedTokens()).add(name, text);
       return "bad-signature";
     }
     return {
@@ -166,38 +164,39 @@ export class TokenCodec {
   }
 }
 
-/** A token that was refused, and the transport it came by. */
-interface RefusedToken {
-  readonly name: string;
-  readonly text: string;
-}
-
 /**
  * Tokens whose signature was wrong.
  *
  * A browser whose token was signed with a key that is no longer in use sends it with every
- * request, for nobody takes it away: so it is checked once, not each time.
+ * request, for nobody takes it away: so it is checked once, not each time. And nobody can
+ * guess one bit by bit: each wrong guess takes its place.
  */
 class RefusedTokens {
-  readonly #slots = new Array<RefusedToken | undefined>(REFUSED).fill(
-    undefined,
-  );
+  /** The transports they came by. */
+  readonly #names = new Array<string | undefined>(SLOTS).fill(undefined);
+  /** Their characters; of a string, engines may keep the whole header that it is a part of. */
+  readonly #characters = new Uint8Array(SLOTS * SIGNED_LENGTH);
 
-  /** Whether a token of this transport was refused lately: such are worthless, so no secrets. */
+  /** Whether a token of this transport was refused lately. */
   has(name: string, text: string): boolean {
-    const known = this.#slots[slotOf(text)];
-    return known !== undefined && known.name === name && known.text === text;
+    const slot = slotOf(text);
+    if (this.#names[slot] !== name) return false;
+    const start = slot * SIGNED_LENGTH;
+    for (let index = 0; index < SIGNED_LENGTH; index++) {
+      if (this.#characters[start + index] !== text.charCodeAt(index)) {
+        return false;
+      }
+    }
+    return true;
   }
 
   /** Remembers a token, in place of another one. */
   add(name: string, text: string): void {
-    this.#slots[slotOf(text)] = { name, text };
+    const slot = slotOf(text);
+    this.#names[slot] = name;
+    const start = slot * SIGNED_LENGTH;
+    for (let index = 0; index < SIGNED_LENGTH; index++) {
+      this.#characters[start + index] = text.charCodeAt(index);
+    }
   }
-}
-
-/** Chooses a slot by characters of the signature; the very last one carries less. */
-function slotOf(text: string): number {
-  const { length } = text;
-  return (text.charCodeAt(length - 2) << 6 ^ text.charCodeAt(length - 3)) &
-    (REFUSED - 1);
 }

@@ -14,6 +14,7 @@ import {
   sealSecret,
   TokenCodec,
 } from "../src/token.ts";
+import { collectGarbage } from "./_garbage.ts";
 import { withCharacterAt } from "./_helpers.ts";
 
 const ID = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
@@ -93,6 +94,23 @@ Deno.test("TokenCodec.parse() refuses a token with a wrong signature again witho
   const good = codec.format(NAME, ID, generateSecret());
   for (let count = 0; count < 5_000; count++) codec.parse(NAME, forge());
   assert(typeof codec.parse(NAME, good) === "object");
+});
+
+Deno.test("TokenCodec.parse() does not hold on to the headers that refused tokens came in", async () => {
+  const codec = new TokenCodec([K1]);
+  const forger = new TokenCodec([K2]);
+  await collectGarbage();
+  const before = Deno.memoryUsage().heapUsed;
+  for (let count = 0; count < 400; count++) {
+    const forged = forger.format(NAME, ID, generateSecret());
+    const header = "Bearer ".padEnd(100_000) + forged;
+    const [, token = ""] = /^Bearer +(\S+)$/.exec(header) ?? [];
+    assertEquals(codec.parse(NAME, token), "bad-signature");
+  }
+  await collectGarbage();
+  const kept = Deno.memoryUsage().heapUsed - before;
+  assert(kept < 10_000_000, `${kept} bytes`); // of 40 MB
+  codec.parse(NAME, ""); // it is in use until here
 });
 
 Deno.test("sealSecret() covers a secret, and uncovers it with the same one alone", () => {
