@@ -5,7 +5,7 @@
  */
 
 import { afterBurst } from "./_burst.ts";
-import { IdMap } from "./_id_map.ts";
+import { slotOf } from "./_id_map.ts";
 import type {
   KvConnection,
   KvDatabase,
@@ -19,12 +19,17 @@ import { copyValue } from "./_kv_value.ts";
 /** Most keys of one `getMany` (denokv, `MAX_READ_RANGES`). */
 export const READ_KEYS = 10;
 
+/** So many reads in the queue, the last ones, are looked at for one of the same record. */
+const LOOKED_AT = 64;
+
 const NONE: readonly Read[] = [];
 
 /** A read that somebody waits for. */
 interface Read {
   /** The id of the record. */
   readonly id: string;
+  /** What tells most ids apart faster than the ids. */
+  readonly slot: number;
   /** Makes of the entry what is waited for. */
   readonly convert: (entry: KvEntry) => unknown;
   readonly resolve: (result: unknown) => void;
@@ -41,9 +46,8 @@ export class KvReader {
   readonly #connection: KvConnection;
   readonly #keys: KvKeys;
   readonly #batch: boolean;
-  /** The reads that are to be sent, and where to find them by their ids. */
+  /** The reads that are to be sent, the oldest first. */
   #queue: Read[] = [];
-  readonly #queued = new IdMap<Read>();
   /** How many have asked so far. */
   #asked = 0;
   #inFlight = 0;
@@ -62,8 +66,9 @@ export class KvReader {
   /**
    * Reads the entry of a record.
    *
-   * Who asks for the same one before it is sent shares the read, and gets a copy: that
-   * is faster than to read and deserialise it again (measured).
+   * Who asks for the same one before it is sent shares the read, unless 64 others came
+   * between, and gets a copy: that is faster than to read and deserialise it again
+   * (measured).
    *
    * @param id The id of the record.
    * @param convert Makes of the entry what is wanted: here, as each promise more counts.
@@ -79,13 +84,11 @@ export class KvReader {
       );
     }
     const reading = new Promise<unknown>((resolve, reject) => {
-      const read = { id, convert, resolve, reject, others: undefined };
-      const same = this.#queued.get(id);
-      if (same !== undefined) (same.others ??= []).push(read);
-      else {
-        this.#queue.push(read);
-        this.#queued.add(id, read);
-      }
+      const slot = slotOf(id);
+      const read = { id, slot, convert, resolve, reject, others: undefined };
+      const same = this.#find(id, slot);
+      if (same === undefined) this.#queue.push(read);
+      else (same.others ??= []).push(read);
     });
     this.#asked++;
     if (!this.#scheduled && this.#inFlight < this.#connection.readSlots) {
@@ -115,17 +118,19 @@ export class KvReader {
     while (this.#queue.length > 0 && this.#inFlight < readSlots) {
       this.#inFlight++;
       const share = Math.ceil(this.#queue.length / readSlots);
-      void this.#send(
-        this.#take(isFar ? Math.min(share, READ_KEYS) : READ_KEYS),
-      );
+      const count = isFar ? Math.min(share, READ_KEYS) : READ_KEYS;
+      void this.#send(this.#queue.splice(0, count));
     }
   }
 
-  /** Takes reads off the queue, the oldest first. */
-  #take(count: number): Read[] {
-    const reads = this.#queue.splice(0, count);
-    for (const { id } of reads) this.#queued.delete(id);
-    return reads;
+  /** Finds a read of the same record, if one of the last in the queue is. */
+  #find(id: string, slot: number): Read | undefined {
+    const end = Math.max(0, this.#queue.length - LOOKED_AT);
+    for (let index = this.#queue.length - 1; index >= end; index--) {
+      const read = this.#queue[index];
+      if (read?.slot === slot && read.id === id) return read;
+    }
+    return undefined;
   }
 
   /** Sends a batch and settles each of its reads; never rejects. */
@@ -144,7 +149,7 @@ export class KvReader {
       if (isUnanswered(error)) {
         if (database !== undefined) connection.leftUnanswered(database);
         // those in the queue would only wait for the same silence
-        reads.push(...this.#take(Infinity));
+        reads.push(...this.#queue.splice(0));
       }
       for (const read of reads) refuse(read, error);
     } finally {
