@@ -953,6 +953,23 @@ Deno.test("KvStore.get() of one record, asked for by many at once, is one read",
   assertEquals(order, [...Array(64).keys()]);
 });
 
+Deno.test("KvStore.get() shares no read with an id that only ends alike", async () => {
+  using t = await open();
+  const ids = ["1-abcdefgh", "2-abcdefgh", "1-abcdefgh", "3-abcdefgh"];
+  for (const id of new Set(ids)) await t.store.commit(put(id, id));
+  const found = await Promise.all(ids.map((id) => t.store.get(id)));
+  assertEquals(found.map((read) => read?.record), ids);
+});
+
+Deno.test("KvStore.get() of one record waits for all of a burst that ask for it", async () => {
+  using t = await open();
+  await Promise.all(Array.from({ length: 20 }, async (_, index) => {
+    for (let hop = 0; hop < index % 3; hop++) await undefined;
+    await t.store.get(ID);
+  }));
+  assertEquals(t.spy.calls, [{ type: "get", size: 1 }]);
+});
+
 Deno.test("KvStore.get() shares what cannot be copied as it is", async () => {
   const value = { call: () => {} };
   const odd: KvDatabase = {
