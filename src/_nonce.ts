@@ -83,9 +83,9 @@ export class NonceSource {
   /**
    * Puts a commit's name before those that a record remembers.
    *
-   * Of those, the first of all stays, with what comes after it, and the latest: of this source a few, and those that it
-   * does not know the outcome of, so that a busy writer does not push out what another one
-   * looks for.
+   * Of those, the first of all stays, with what comes after it, and the latest: of this source
+   * a few, and those that it does not know the outcome of, so that a busy writer does not push
+   * out what another one looks for.
    */
   remember(nonce: string, remembered: string): string {
     const first = endOf(remembered) - NONCE_LENGTH;

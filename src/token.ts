@@ -142,8 +142,8 @@ export class TokenCodec {
     if (text.length !== (signed ? SIGNED_LENGTH : PLAIN_LENGTH)) {
       return "malformed";
     }
-    if (this.#refused?.has(name, text)) return "bad-signature";
     if (!(signed ? SIGNED_TOKEN : PLAIN_TOKEN).test(text)) return "malformed";
+    if (this.#refused?.has(name, text)) return "bad-signature";
     const index = signed ? this.#signedBy(name, text) : 0;
     if (index === -1) {
       (this.#refused ??= new RefusedTokens()).add(name, text);
@@ -168,8 +168,10 @@ export class TokenCodec {
  * Tokens whose signature was wrong.
  *
  * A browser whose token was signed with a key that is no longer in use sends it with every
- * request, for nobody takes it away: so it is checked once, not each time. And nobody can
- * guess one bit by bit: each wrong guess takes its place.
+ * request, for nobody takes it away: so it is checked once, not each time.
+ *
+ * Only well-formed tokens are looked for, so that nobody can guess one bit by bit: each wrong
+ * guess is refused too, and takes its place.
  */
 class RefusedTokens {
   /** The transports they came by. */

@@ -212,7 +212,12 @@ Deno.test("R15 secrets and signatures are compared in constant time", () => {
     assertEquals(loop?.[1], turn);
   }
   assert(body("function matchesHash(").includes("return equalTexts("));
-  assert(body("class TokenCodec").includes("key.verify(name, text, mac)"));
+  const codec = body("class TokenCodec");
+  assert(codec.includes("key.verify(name, text, mac)"));
+  // refused tokens are compared until they differ: a guess must take the place of one
+  const [shape = "", memory = ""] = codec.split("this.#refused?.has(");
+  assert(shape.includes(`.test(text)) return "malformed";`));
+  assert(memory.includes("this.#refused ??= new RefusedTokens()).add("));
   assert(
     body("class SigningKey").includes(
       "equalBytes(this.sign(name, token), mac)",
